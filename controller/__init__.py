@@ -1,0 +1,1 @@
+"""What happens: the only package with I/O, and in it `desired` and `plan` have none."""

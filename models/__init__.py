@@ -1,0 +1,1 @@
+"""What things are: frozen data and the rules on it. No I/O, no clock, no randomness."""

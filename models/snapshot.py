@@ -1,0 +1,82 @@
+"""`Snapshot`: the part of a Swarm that matters to a proxy, exactly as Swarm says it.
+
+Every source (Docker API, listener, stack file) produces this one type, and it is also what a listener
+sends to its proxies. Nothing in it has been judged yet: labels are raw text. It holds credentials (labels
+may contain passwords), so it must not be logged or shown.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from ipaddress import IPv4Interface, IPv6Interface
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.base import Frozen
+
+Interface = IPv4Interface | IPv6Interface
+"""An address with the prefix length of its network, for example ``10.0.1.5/24``."""
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+class Task(Frozen):
+    """One task that Swarm means to keep running (desired state ``running``).
+
+    ``slot`` is the replica number of a replicated service, and 0 for a global one, whose tasks are told
+    apart by ``node``. Source: Docker API ``GET /tasks``.
+    """
+
+    id: str
+    slot: int = 0
+    node: str = ""
+    state: str = "running"
+    addresses: tuple[Interface, ...] = ()
+
+
+class SwarmService(Frozen):
+    """One Swarm service that opted in with the notify label.
+
+    ``version`` is the Swarm version index of the object (``Version.Index``), ``previous_labels`` are those
+    of Swarm's ``PreviousSpec`` (None if it has none). ``labels`` are the service's own labels (``Spec.Labels``), never container labels.
+    Source: Docker API ``GET /services``.
+    """
+
+    id: str
+    name: str
+    version: int = 0
+    created_at: datetime = EPOCH
+    labels: Mapping[str, str] = Field(default_factory=dict)
+    previous_labels: Mapping[str, str] | None = None
+    mode: Literal["replicated", "global"] = "replicated"
+    replicas: Annotated[int, Field(ge=0)] | None = None
+    endpoint_mode: Literal["vip", "dnsrr"] = "vip"
+    virtual_ips: tuple[Interface, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    updating: bool = False
+
+
+class Snapshot(Frozen):
+    """The whole world of one source at one moment, services sorted by name."""
+
+    services: tuple[SwarmService, ...] = ()
+
+    @cached_property
+    def digest(self) -> str:
+        """A hexadecimal digest of the content: equal worlds have equal digests, on every machine."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def converging(self) -> bool:
+        """True while some service is being updated or lacks tasks: its tasks are worth reading often."""
+        return any(service.updating or _lacks_tasks(service) for service in self.services)
+
+
+def _lacks_tasks(service: SwarmService) -> bool:
+    running = sum(task.state == "running" for task in service.tasks)
+    expected = service.replicas if service.replicas is not None else len(service.tasks)
+    return running != expected or len(service.tasks) != expected
