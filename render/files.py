@@ -1,23 +1,44 @@
-"""`Rendered`: the files HAProxy is started from, and the tables it can be changed by at run time."""
+"""`Rendered`: the files HAProxy is started from, and the same as tables, to compare with what it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 CONFIG_FILE = "haproxy.cfg"
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedServer:
+    """A server line in its parts; ``options`` is what follows the address."""
+
+    address: str
+    port: int
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedBackend:
+    """A backend section in its parts; ``record`` is what the record map keeps for it."""
+
+    mode: Literal["http", "tcp"]
+    profile: str
+    record: str
+    servers: Mapping[str, RenderedServer]
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """Every file of one configuration.
 
-    ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries by its name relative to the
-    configuration folder (``maps/prefix.map``), which is also the name HAProxy knows it by; ``owners`` tells for a line
+    ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by its name relative
+    to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it by; ``owners`` tells for a line
     number of ``config`` (from 1) which services that line was written for, lines for all have no entry.
     """
 
     config: str
     maps: Mapping[str, Mapping[str, str]]
-    owners: Mapping[int, tuple[str, ...]]
+    owners: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    backends: Mapping[str, RenderedBackend] = field(default_factory=dict)
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""
@@ -26,5 +47,5 @@ class Rendered:
 
 
 def map_text(entries: Mapping[str, str]) -> str:
-    """Return the text of a map file: one ``key value`` a line, in key order (Configuration manual 7.3.1, ``map``)."""
-    return "".join(f"{key} {value}\n" for key, value in sorted(entries.items()))
+    """Return the text of a map file: one ``key value`` a line (Configuration manual 7.3.1, ``map``)."""
+    return "".join(f"{key} {value}\n" for key, value in entries.items())

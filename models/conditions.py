@@ -1,0 +1,222 @@
+"""Conditions: what is true of a service, in the manner of the Gateway API.
+
+Each fact has one constructor here, so no other place spells a reason or a message. Start from `pending`,
+replace per type; the last one of a type wins.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from models.base import Frozen
+
+
+class ConditionType(StrEnum):
+    """The questions asked of every service."""
+
+    ACCEPTED = "Accepted"
+    """Its labels are valid, and nothing older claims the same."""
+    RESOLVED_REFS = "ResolvedRefs"
+    """What its labels refer to exists: network, secret, running tasks."""
+    PROGRAMMED = "Programmed"
+    """HAProxy runs it."""
+
+
+class Reason(StrEnum):
+    """The one-word answers; each is documented here and in ``docs/conditions.md``."""
+
+    ACCEPTED = "Accepted"
+    """All labels are valid."""
+    PENDING = "Pending"
+    """Not decided yet."""
+    INVALID_LABEL = "InvalidLabel"
+    """A label has a value that is not allowed, or a needed label is missing."""
+    UNKNOWN_LABEL = "UnknownLabel"
+    """A label of our prefix is not in the table: probably a slip of the pen."""
+    ROUTE_CONFLICT = "RouteConflict"
+    """An older service claims exactly the same route."""
+    PORT_CONFLICT = "PortConflict"
+    """An older service, or the proxy itself, claims the same TCP port."""
+    NAME_CONFLICT = "NameConflict"
+    """An older service uses the same ``aclName``."""
+    RESOLVED_REFS = "ResolvedRefs"
+    """Everything referred to was found."""
+    NETWORK_NOT_SHARED = "NetworkNotShared"
+    """The service has no address on a network that this proxy is attached to."""
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the name of a reason
+    """A secret named by a label is not mounted in the proxy, or holds nothing usable."""
+    HOST_NOT_RESOLVED = "HostNotResolved"
+    """The name given as ``outboundHostname`` has no address now."""
+    NO_RUNNING_TASKS = "NoRunningTasks"
+    """The service has no running task: its routes answer 503 until it has."""
+    PROGRAMMED = "Programmed"
+    """HAProxy runs the service as its labels say."""
+    LAST_GOOD_KEPT = "LastGoodKept"
+    """The labels are invalid; HAProxy goes on running the last valid ones."""
+    FAILED_CLOSED = "FailedClosed"
+    """A label that restricts access cannot be honoured: the routes answer 503 rather than open up."""
+    NOT_PROGRAMMED = "NotProgrammed"
+    """There is nothing valid to run."""
+    CONFIG_REJECTED = "ConfigRejected"
+    """HAProxy refused the lines written for this service; the message has its own words."""
+    APPLY_FAILED = "ApplyFailed"
+    """HAProxy could not be updated just now; it runs what it ran before, and it is being tried again."""
+
+
+class Condition(Frozen):
+    """One answer about one service.
+
+    ``observed_version`` is the Swarm version index the answer is about; ``last_transition`` is when ``status`` last
+    changed (None until the status store has seen it).
+    """
+
+    type: ConditionType
+    status: Literal["True", "False", "Unknown"]
+    reason: Reason
+    message: str = ""
+    observed_version: int = 0
+    last_transition: datetime | None = None
+
+
+def _good(reason: Reason, message: str = "") -> Condition:
+    return Condition(type=_TYPE_OF[reason], status="True", reason=reason, message=message)
+
+
+def _bad(reason: Reason, message: str) -> Condition:
+    return Condition(type=_TYPE_OF[reason], status="False", reason=reason, message=message)
+
+
+_TYPE_OF = (
+    dict.fromkeys(
+        (
+            Reason.ACCEPTED,
+            Reason.INVALID_LABEL,
+            Reason.UNKNOWN_LABEL,
+            Reason.ROUTE_CONFLICT,
+            Reason.PORT_CONFLICT,
+            Reason.NAME_CONFLICT,
+        ),
+        ConditionType.ACCEPTED,
+    )
+    | dict.fromkeys(
+        (
+            Reason.RESOLVED_REFS,
+            Reason.NETWORK_NOT_SHARED,
+            Reason.SECRET_NOT_FOUND,
+            Reason.HOST_NOT_RESOLVED,
+            Reason.NO_RUNNING_TASKS,
+        ),
+        ConditionType.RESOLVED_REFS,
+    )
+    | dict.fromkeys(
+        (
+            Reason.PROGRAMMED,
+            Reason.LAST_GOOD_KEPT,
+            Reason.FAILED_CLOSED,
+            Reason.NOT_PROGRAMMED,
+            Reason.CONFIG_REJECTED,
+            Reason.APPLY_FAILED,
+        ),
+        ConditionType.PROGRAMMED,
+    )
+)
+
+
+def pending() -> tuple[Condition, ...]:
+    """Return one undecided condition of every type."""
+    return tuple(Condition(type=kind, status="Unknown", reason=Reason.PENDING) for kind in ConditionType)
+
+
+def merged(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Return one condition per type, the last one given of each, in the order of the types."""
+    last = {condition.type: condition for condition in conditions}
+    return tuple(last[kind] for kind in ConditionType if kind in last)
+
+
+def accepted() -> Condition:
+    """All labels are valid."""
+    return _good(Reason.ACCEPTED)
+
+
+def invalid_labels(problems: Iterable[str], *, unknown_only: bool) -> Condition:
+    """One or more labels are wrong; each problem names the label, its value and what is allowed."""
+    reason = Reason.UNKNOWN_LABEL if unknown_only else Reason.INVALID_LABEL
+    return _bad(reason, "; ".join(problems))
+
+
+def route_conflict(*, route: str, winner: str) -> Condition:
+    """The older service ``winner`` has the same route."""
+    return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by service {winner}, which is older and keeps it")
+
+
+def port_conflict(*, port: int, winner: str) -> Condition:
+    """The TCP port is taken by ``winner``."""
+    return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")
+
+
+def name_conflict(*, name: str, winner: str) -> Condition:
+    """The older service ``winner`` uses the same ``aclName``."""
+    return _bad(Reason.NAME_CONFLICT, f"the name {name} is already used by service {winner}; set another com.df.aclName")
+
+
+def resolved_refs() -> Condition:
+    """Everything referred to was found."""
+    return _good(Reason.RESOLVED_REFS)
+
+
+def network_not_shared(service: str) -> Condition:
+    """The proxy and the service share no network."""
+    return _bad(
+        Reason.NETWORK_NOT_SHARED,
+        f"service {service} has no address on a network of this proxy; attach both to one overlay network",
+    )
+
+
+def secret_not_found(*, secret: str, label: str) -> Condition:
+    """The secret that ``label`` names is not mounted in the proxy or has no usable content."""
+    return _bad(
+        Reason.SECRET_NOT_FOUND,
+        f"{label} needs the secret {secret}, which is not mounted in the proxy or names no user with a password; "
+        f"run: docker service update --secret-add {secret} <proxy service>",
+    )
+
+
+def host_not_resolved(host: str) -> Condition:
+    """The name of a host outside the Swarm has no address."""
+    return _bad(Reason.HOST_NOT_RESOLVED, f"the host name {host} cannot be resolved now; it is tried again")
+
+
+def no_running_tasks(service: str) -> Condition:
+    """The service has no running task."""
+    return _bad(Reason.NO_RUNNING_TASKS, f"service {service} has no running task; its routes answer 503")
+
+
+def programmed() -> Condition:
+    """HAProxy runs the service."""
+    return _good(Reason.PROGRAMMED)
+
+
+def last_good_kept() -> Condition:
+    """The labels are invalid, the last valid form stays in force."""
+    return _bad(Reason.LAST_GOOD_KEPT, "the last valid labels stay in force until these are repaired")
+
+
+def failed_closed() -> Condition:
+    """Access cannot be restricted as asked, so there is none."""
+    return _bad(Reason.FAILED_CLOSED, "a label that restricts access is not usable, so the routes answer 503")
+
+
+def not_programmed() -> Condition:
+    """Nothing valid to run."""
+    return _bad(Reason.NOT_PROGRAMMED, "nothing is routed for this service until its labels are repaired")
+
+
+def config_rejected(words: str) -> Condition:
+    """HAProxy refused the service's lines, with its own words."""
+    return _bad(Reason.CONFIG_REJECTED, f"HAProxy refused the configuration of this service: {words}")
+
+
+def apply_failed(words: str) -> Condition:
+    """The round failed as a whole; HAProxy runs what it ran before."""
+    return _bad(Reason.APPLY_FAILED, words)

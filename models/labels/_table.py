@@ -1,0 +1,101 @@
+"""The label table's grammar: a `Family` groups fields, a `Label` describes one, a `Row` is what the table lists.
+
+A field without a `Label`, or whose type does not say what is `Allowed`, stops the import: the table is
+complete or it does not exist.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, get_args, get_origin
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
+
+from models.base import Frozen
+from models.types import Allowed
+
+
+class Effect(StrEnum):
+    """What a changed label costs a running HAProxy."""
+
+    NOTHING = "nothing"
+    """It changes nothing in HAProxy."""
+    RUNTIME = "runtime"
+    """Maps, servers or backends change by runtime commands (backends from HAProxy 3.4 on)."""
+    PROFILE = "profile"
+    """No reload if another service already uses the same options, one coalesced reload otherwise."""
+    RELOAD = "reload"
+    """One coalesced reload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The declaration of one label, in the metadata of its field.
+
+    ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
+    broken value fails closed. ``secret``: the value is never shown.
+    """
+
+    doc: str
+    example: str
+    indexed: bool = True
+    effect: Effect = Effect.RUNTIME
+    restricts: bool = False
+    secret: bool = False
+
+
+class Family(Frozen):
+    """A group of labels about one subject; its field names become camel-case label names."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: a label, where its value goes, and what it may be."""
+
+    name: str
+    family: str
+    field: str
+    label: Label
+    allowed: str
+    default: str
+
+    def key(self, prefix: str, index: int = 0) -> str:
+        """Return the label's key as a user writes it (``com.df.port.2``; index 0 is the bare label)."""
+        return f"{prefix}{self.name}.{index}" if index else f"{prefix}{self.name}"
+
+
+def rows_of(family_name: str, family: type[Family]) -> tuple[Row, ...]:
+    """Return the rows of one family.
+
+    Raises:
+        TypeError: a field has no `Label`, or its type does not say what is `Allowed`.
+    """
+    return tuple(_row(family_name, name, field) for name, field in family.model_fields.items())
+
+
+def _row(family_name: str, name: str, field: FieldInfo) -> Row:
+    label = next((item for item in field.metadata if isinstance(item, Label)), None)
+    own = next((item.text for item in field.metadata if isinstance(item, Allowed)), None)
+    item = own or _allowed_within(field.annotation)
+    if label is None or item is None:
+        raise TypeError(f"the field {family_name}.{name} needs a Label and a type that says what is Allowed")
+    return Row(
+        name=field.alias or to_camel(name),
+        family=family_name,
+        field=name,
+        label=label,
+        allowed=item if own or get_origin(field.annotation) is not tuple else f"a list, each item {item}",
+        default="" if field.default in (None, ()) else str(field.default).lower(),
+    )
+
+
+def _allowed_within(annotation: object) -> str | None:
+    """Find what is allowed for the items of a list, or for the value of an optional field."""
+    if get_origin(annotation) is Annotated:
+        texts = [item.text for item in getattr(annotation, "__metadata__", ()) if isinstance(item, Allowed)]
+        if texts:
+            return texts[0]
+    return next(filter(None, map(_allowed_within, get_args(annotation))), None)

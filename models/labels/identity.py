@@ -1,0 +1,38 @@
+"""Labels about the service itself: whether it is published, and under which name."""
+
+from typing import Annotated
+
+from models.labels._table import Effect, Family, Label
+from models.types import Flag, ObjectName, SafeText
+
+
+class Identity(Family):
+    """Who the service is to the proxy."""
+
+    notify: Annotated[
+        SafeText,
+        Label(
+            doc="Publishes the service. Any value but a false one (`false`, `0`, `no`, `off`).",
+            example="true",
+            indexed=False,
+            effect=Effect.NOTHING,
+        ),
+    ] = ""
+    distribute: Annotated[
+        Flag,
+        Label(
+            doc="Accepted for compatibility: every replica always converges to the same state.",
+            example="true",
+            indexed=False,
+            effect=Effect.NOTHING,
+        ),
+    ] = True
+    acl_name: Annotated[
+        ObjectName | None,
+        Label(
+            doc="The name of the service in HAProxy's backends and logs; settles ties between equal routes. "
+            "The service name by default.",
+            example="05-go-demo",
+            indexed=False,
+        ),
+    ] = None

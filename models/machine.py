@@ -1,0 +1,16 @@
+"""`Machine`: what the place where HAProxy runs allows, and where its sockets are."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Facts about the machine that are written into HAProxy's configuration.
+
+    ``maxconn`` is the most connections at once, ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
+    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only.
+    """
+
+    maxconn: int
+    runtime_socket: str
+    internal_socket: str

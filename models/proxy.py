@@ -1,0 +1,79 @@
+"""`Desired`: what HAProxy should run, and what is true of each service; the result of judging a `Snapshot`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from models.conditions import Condition
+from models.routing import RoutingTable
+from models.service import Destination, ProxyService
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One address that a backend sends requests to."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A user with a password: plain text, or a crypt(3) hash if ``encrypted``."""
+
+    name: str
+    password: str = field(repr=False)
+    encrypted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserList:
+    """Who may pass, and the realm that is shown to everybody else (Configuration manual 3.4)."""
+
+    realm: str
+    credentials: tuple[Credential, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One destination of one service, ready to be rendered.
+
+    ``closed``: it answers 503 whatever its servers, because access to it cannot be restricted as asked.
+    """
+
+    name: str
+    service: str
+    destination: Destination
+    servers: tuple[Server, ...] = ()
+    user_list: UserList | None = None
+    closed: bool = False
+
+    @property
+    def mode(self) -> Literal["http", "tcp"]:
+        """HAProxy's mode of the backend, ``http`` or ``tcp``."""
+        return self.destination.matching.req_mode
+
+
+@dataclass(frozen=True, slots=True)
+class TcpFrontend:
+    """A port that is passed through to one backend."""
+
+    port: int
+    service: str
+    backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """The whole desired state.
+
+    ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its next labels
+    turn out to be invalid. ``conditions`` are by service name.
+    """
+
+    backends: tuple[Backend, ...] = ()
+    tcp_frontends: tuple[TcpFrontend, ...] = ()
+    routing: RoutingTable = field(default_factory=RoutingTable)
+    forms: Mapping[str, ProxyService] = field(default_factory=dict)
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)

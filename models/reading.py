@@ -1,0 +1,213 @@
+"""Reading labels: flat text to a `ProxyService`, or to every problem at once, each named by its label.
+
+What counts as a destination is DFP's rule (any of path, domain or port makes one); unlike there, a gap in
+the numbering ends nothing and a value that cannot be read is reported, never dropped.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from models.labels._table import Row
+from models.labels.authentication import Authentication
+from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destination, ProxyService
+from models.types import reject_markup
+
+PREFIX = "com.df."
+_DEFINING = ("servicePath", "port", "serviceDomain")
+_FOREIGN = re.compile(r"(alert|scrape|letsencrypt\.|env\.)", re.ASCII)
+"""Labels under the same prefix that belong to Docker Flow Monitor and to certificate companions."""
+_INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
+_SHOWN = 80
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one label; ``text`` names the label, its value and what is allowed."""
+
+    label: str
+    text: str
+    unknown: bool = False
+    restricts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The outcome of reading one service's labels: a service, or problems, never both."""
+
+    service: ProxyService | None = None
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def unknown_only(self) -> bool:
+        """True when nothing but unknown labels is wrong."""
+        return all(problem.unknown for problem in self.problems)
+
+    @property
+    def restricts(self) -> bool:
+        """True when a label that narrows access cannot be honoured (an unknown one may have been meant as such)."""
+        return any(problem.restricts for problem in self.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRules:
+    """How labels are to be read: the list separator, and the opt-in label's key."""
+
+    separator: str = ","
+    notify_label: str = PREFIX + "notify"
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Collects the values by table row and index, and the problems met on the way."""
+
+    rules: LabelRules
+    values: dict[tuple[str, int], str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def key(self, row: Row, index: int) -> str:
+        """Return the label key that a value for this row and index came from (the bare one if it was inherited)."""
+        return row.key(PREFIX, index if (row.name, index) in self.values else 0)
+
+    def value(self, row: Row, index: int) -> str | None:
+        return self.values.get((row.name, index)) or self.values.get((row.name, 0)) or None
+
+    def read(self, label: str, value: str) -> None:
+        """File one label under its row, or note why it has none."""
+        name, index = label.removeprefix(PREFIX), 0
+        if name not in TABLE and (match := _INDEXED.fullmatch(name)):
+            name, index = match["name"], int(match["index"])
+        if name not in TABLE:
+            if not _FOREIGN.match(name):
+                self.problems.append(_unknown(label, name))
+            return
+        if index and not TABLE[name].label.indexed:
+            self.problems.append(_wrong(TABLE[name], label, value, f"has no indexed form; use {PREFIX}{name}"))
+        elif label != TABLE[name].key(PREFIX, index):
+            self.problems.append(_wrong(TABLE[name], label, value, "has an index that is not 1, 2, 3, ..."))
+        else:
+            self.values[name, index] = value
+
+    def indices(self) -> list[int]:
+        """Return the destinations declared: the indexed ones if there are any, else the bare one."""
+        indexed = sorted({index for name, index in self.values if index and name in _DEFINING})
+        return indexed or [0]
+
+    def note_orphans(self, indices: Iterable[int]) -> None:
+        declared = set(indices) | {0}
+        for name, index in self.values:
+            if index not in declared:
+                wanted = " or ".join(f"{PREFIX}{defining}.{index}" for defining in _DEFINING)
+                row = TABLE[name]
+                self.problems.append(
+                    _wrong(row, row.key(PREFIX, index), self.values[name, index], f"belongs to no destination; add {wanted}")
+                )
+
+    def model(self, family: str, model: type[M], index: int) -> M | None:
+        """Validate one family for one destination; None if it has problems."""
+        rows = {row.name: row for row in TABLE.values() if row.family == family}
+        given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
+        try:
+            return model.model_validate(given, context={"separator": self.rules.separator})
+        except ValidationError as error:
+            for item in error.errors(include_url=False, include_context=False):
+                row = rows[str(item["loc"][0])]
+                self._note(_wrong(row, self.key(row, index), given[row.name], _complaint(item["type"], item["msg"])))
+            return None
+
+    def _note(self, problem: Problem) -> None:
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def require(self, destination: Destination) -> None:
+        """Note what a destination lacks."""
+        matching, target, index = destination.matching, destination.target, destination.index
+        if target.port is None:
+            self._missing("port", index, "set it to the port inside the service, for example 8080")
+        if matching.req_mode == "tcp" and matching.src_port is None:
+            self._missing("srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379")
+        if matching.req_mode == "http" and not matching.service_path and not matching.service_domain:
+            self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
+
+        if matching.req_mode == "tcp" and destination.authentication != Authentication():
+            row = next(TABLE[name] for name in ("users", "usersSecret", "usersPassEncrypted") if self.value(TABLE[name], 0))
+            label = self.key(row, 0)
+            self._note(Problem(label=label, text=f"{label} cannot be honoured with reqMode=tcp", restricts=True))
+
+    def _missing(self, name: str, index: int, wanted: str) -> None:
+        label = TABLE[name].key(PREFIX, index)
+        self._note(Problem(label=label, text=f"{label} is missing: {wanted}"))
+
+
+def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Reading:
+    """Read the labels of the service ``name``.
+
+    All problems are reported, not just the first. Labels without our prefix are none of our business.
+    """
+    reader = _Reader(rules)
+    for label in sorted(labels):
+        if label.startswith(PREFIX) and label != rules.notify_label:
+            reader.read(label, labels[label])
+    indices = reader.indices()
+    reader.note_orphans(indices)
+    identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
+    destinations = [_destination(reader, index) for index in indices]
+    if reader.problems:
+        return Reading(problems=tuple(reader.problems))
+    return Reading(service=ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity))
+
+
+def _destination(reader: _Reader, index: int) -> Destination | None:
+    families = {family: reader.model(family, model, index) for family, model in DESTINATION_FAMILIES.items()}
+    if None in families.values():
+        return None
+    destination = Destination(index=index, **families)
+    reader.require(destination)
+    return _with_default_path(destination)
+
+
+def _with_default_path(destination: Destination) -> Destination:
+    matching = destination.matching
+    if matching.req_mode == "tcp" or matching.service_path:
+        return destination
+    return destination.model_copy(update={"matching": matching.model_copy(update={"service_path": ("/",)})})
+
+
+def _unknown(label: str, name: str) -> Problem:
+    near = difflib.get_close_matches(name.lower(), {known.lower(): known for known in TABLE}, n=1, cutoff=0.6)
+    known = {known.lower(): known for known in TABLE}
+    hint = f"; did you mean {PREFIX}{known[near[0]]}?" if near else ""
+    return Problem(
+        label=_shown(label),
+        text=f"{_shown(label)} is not a label of Swarmgate{hint} (list them with: swarmgate labels)",
+        unknown=True,
+        restricts=bool(near) and TABLE[known[near[0]]].label.restricts,
+    )
+
+
+def _wrong(row: Row, label: str, value: str, complaint: str) -> Problem:
+    shown = "(hidden)" if row.label.secret else repr(_shown(value))
+    return Problem(
+        label=label, text=f"{label}={shown} {complaint}; allowed: {row.allowed}", restricts=row.label.restricts
+    )
+
+
+def _complaint(kind: str, message: str) -> str:
+    own = message.removeprefix("Value error, ")
+    if kind == "value_error":
+        return own
+    return "is too long" if kind.endswith("too_long") else "is not allowed"
+
+
+def _shown(text: str) -> str:
+    """Return a text fit for one line of a log."""
+    try:
+        clean = reject_markup(text)
+    except ValueError:
+        clean = text.encode("unicode_escape").decode()
+    return clean if len(clean) <= _SHOWN else clean[: _SHOWN - 1] + "…"

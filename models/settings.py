@@ -1,0 +1,138 @@
+"""Settings: every variable of the two roles, each with its documentation and default.
+
+A field ``stats_user`` is the variable ``STATS_USER`` and the secret ``dfp_stats_user``; reading them is the business of
+`controller.environment`.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
+
+from models.base import Frozen
+from models.labels.authentication import User, parse_users
+from models.reading import LabelRules
+from models.types import Allowed, Flag, ListOf, Port, reject_markup
+
+Seconds = Annotated[float, Field(gt=0, le=86400 * 7), Allowed("a number of seconds")]
+
+
+class Bind(Frozen):
+    """A port that the HTTP frontend listens on (an item of ``DEFAULT_PORTS``, such as ``8443 accept-proxy``)."""
+
+    port: Port
+    accept_proxy: bool = False
+
+
+def _to_bind(item: object) -> object:
+    if not isinstance(item, str):
+        return item
+    match = re.fullmatch(r"(?P<port>[0-9]+)(?P<proxy> accept-proxy)?", item)
+    if not match:
+        raise ValueError("is not a port, such as 80 or '80 accept-proxy'")
+    return Bind(port=match["port"], accept_proxy=bool(match["proxy"]))  # type: ignore[arg-type]  # read from text
+
+
+def _to_users(value: object) -> object:
+    return parse_users(value) if isinstance(value, str) else value
+
+
+def _checked_path(value: str) -> str:
+    if not re.fullmatch(r"/[A-Za-z0-9/._~?=&-]*", value):
+        raise ValueError("is not a path that begins with '/'")
+    return reject_markup(value)
+
+
+class Settings(Frozen):
+    """What both roles share."""
+
+    ip: Annotated[str, Field(description="Address the API listens on.")] = "0.0.0.0"  # noqa: S104 - in a container
+    port: Annotated[Port, Field(description="Port the API listens on.")] = 8080
+    service_name: Annotated[
+        str, Field(description="Name of the proxy's own Swarm service; in a stack, `<stack>_proxy`.")
+    ] = "proxy"
+    docker_host: Annotated[
+        str, Field(description="The Docker API (`unix:///path` or `tcp://host:port`).")
+    ] = "unix:///var/run/docker.sock"
+    df_notify_label: Annotated[str, Field(description="The label by which services opt in.")] = "com.df.notify"
+    listener_token: Annotated[
+        SecretStr | None,
+        Field(description="Shared secret between listeners and proxies; best given as secret `dfp_listener_token`."),
+    ] = None
+    state_dir: Annotated[
+        Path, Field(description="Folder for what must survive a restart of the controller.")
+    ] = Path("/var/lib/swarmgate")
+    resync_interval: Annotated[
+        Seconds, Field(description="Seconds between two reconciles when nothing seems to have changed.")
+    ] = 30
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="The least important messages to log.")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"], Field(description="`auto`: text on a terminal, JSON otherwise.")
+    ] = "auto"
+
+
+class ListenerSettings(Settings):
+    """Variables of ``swarmgate listener``."""
+
+
+class ProxySettings(Settings):
+    """Variables of ``swarmgate proxy``."""
+
+    listener_address: Annotated[
+        ListOf[str], Field(description="Host (or host:port) of the listeners; several are a union.")
+    ] = ()
+    stack_file: Annotated[
+        Path | None, Field(description="A compose file to take services from, instead of a Swarm.")
+    ] = None
+    default_ports: Annotated[
+        ListOf[Annotated[Bind, BeforeValidator(_to_bind)]],
+        Field(description="Ports of the HTTP frontend, each optionally followed by `accept-proxy`."),
+    ] = (Bind(port=80),)
+    stats_user: Annotated[str, Field(description="User of the statistics page; without it there is no page.")] = ""
+    stats_pass: Annotated[SecretStr, Field(description="Password of the statistics page.")] = SecretStr("")
+    stats_uri: Annotated[
+        str, BeforeValidator(_checked_path), Field(description="Where the statistics page is.")
+    ] = "/admin?stats"
+    users: Annotated[
+        tuple[User, ...],
+        BeforeValidator(_to_users),
+        Field(description="Users who may access all services that do not declare their own (`name:password,...`)."),
+        Allowed("name:password pairs divided by ','"),
+    ] = ()
+    users_pass_encrypted: Annotated[Flag, Field(description="The passwords in `USERS` are crypt(3) hashes.")] = False
+    separator: Annotated[str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")] = ","
+    endpoints: Annotated[
+        Literal["vip", "tasks"],
+        Field(description="`vip`: Swarm's virtual IPs balance the load; `tasks`: HAProxy does, for all services."),
+    ] = "vip"
+    timeout_connect: Annotated[Seconds, Field(description="Seconds to connect to a service.")] = 5
+    timeout_client: Annotated[Seconds, Field(description="Seconds a client may be silent.")] = 20
+    timeout_server: Annotated[Seconds, Field(description="Seconds a service may be silent.")] = 20
+    timeout_queue: Annotated[Seconds, Field(description="Seconds a request may wait for a free connection.")] = 30
+    timeout_tunnel: Annotated[Seconds, Field(description="Seconds a tunnel (WebSocket) may be silent.")] = 3600
+    timeout_http_request: Annotated[Seconds, Field(description="Seconds for a request's headers to arrive.")] = 5
+    timeout_http_keep_alive: Annotated[Seconds, Field(description="Seconds to wait for the next request.")] = 15
+    maxconn: Annotated[
+        int | None, Field(ge=10, description="Most connections at once; by default as many as the machine allows.")
+    ] = None
+    haproxy_binary: Annotated[
+        str | None, Field(description="The HAProxy to run; by default the one on PATH, or the embedded one.")
+    ] = None
+    run_dir: Annotated[Path, Field(description="Folder for sockets; its path must be short.")] = Path("/run/swarmgate")
+    drain_timeout: Annotated[
+        Seconds, Field(description="Seconds that connections get to end when the proxy is stopped.")
+    ] = 30
+
+    @model_validator(mode="after")
+    def _stats_need_both(self) -> "ProxySettings":
+        if bool(self.stats_user) != bool(self.stats_pass.get_secret_value()):
+            raise ValueError("STATS_USER and STATS_PASS must be set together")
+        return self
+
+    @property
+    def label_rules(self) -> LabelRules:
+        """How labels are read under these settings."""
+        return LabelRules(separator=self.separator, notify_label=self.df_notify_label)

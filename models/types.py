@@ -1,0 +1,138 @@
+"""Constrained types: every string that can reach HAProxy's configuration goes through one of these.
+
+HAProxy accepts injected newlines and sample expressions without complaint, so the defence is here: a value
+is either of a known shape or refused with a text that says what is allowed (`Allowed`).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Metadata of a type: what its values may be, in words for the person who wrote the label."""
+
+    text: str
+
+
+_FORBIDDEN = (
+    (re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]"), "a line break or control character"),
+    (re.compile(r"[\"'`]"), "a quote"),
+    (re.compile(r"%\["), "'%[', which starts a HAProxy expression"),
+    (re.compile(r"\{\{|\}\}|\{%"), "'{{', '}}' or '{%', which belong to templates"),
+)
+
+
+def reject_markup(value: str) -> str:
+    """Return the value if it holds nothing that means something to a configuration file or template.
+
+    Raises:
+        ValueError: it holds a line break, control character, quote, ``%[`` or template mark.
+    """
+    for pattern, name in _FORBIDDEN:
+        if pattern.search(value):
+            raise ValueError(f"contains {name}")
+    return value
+
+
+def _matching(pattern: str, complaint: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise ValueError(complaint)
+        return value
+
+    return check
+
+
+SafeText = Annotated[
+    str,
+    Field(max_length=4096),
+    AfterValidator(reject_markup),
+    Allowed("text without line breaks, quotes, '%[' or '{{'"),
+]
+
+_TRUE = frozenset({"1", "t", "true"})
+_FALSE = frozenset({"0", "f", "false"})
+
+
+def _to_flag(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise ValueError("is neither true nor false")
+
+
+Flag = Annotated[bool, BeforeValidator(_to_flag), Allowed("true or false (also 1, t, 0, f)")]
+
+
+def _to_number(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError("is not a whole number")
+    return value
+
+
+Port = Annotated[
+    int, Field(ge=1, le=65535), BeforeValidator(_to_number), Allowed("a port number from 1 to 65535")
+]
+
+
+def _normal_domain(value: object) -> object:
+    """Case, port and a trailing dot make no difference between domains, in labels as in requests."""
+    return re.sub(r"(:[0-9]+)?$", "", value.lower()).rstrip(".") if isinstance(value, str) else value
+
+
+DomainPattern = Annotated[
+    str,
+    BeforeValidator(_normal_domain),
+    Field(max_length=253),
+    AfterValidator(_matching(r"\*|\*?[a-z0-9._-]*[a-z0-9]", "is not a domain name")),
+    Allowed("a domain (shop.example.com), or an ending after one leading '*' (*.example.com, *example.com)"),
+]
+
+PathPrefix = Annotated[
+    str,
+    Field(max_length=1024),
+    AfterValidator(reject_markup),
+    AfterValidator(_matching(r"/([A-Za-z0-9/._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})*", "is not the beginning of a URL path")),
+    Allowed("a path that begins with '/', in the characters that URLs allow (others as %XX)"),
+]
+
+ObjectName = Annotated[
+    str,
+    Field(max_length=128),
+    AfterValidator(_matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "is not a name")),
+    Allowed("letters, digits, '_', '.' and '-', beginning with a letter or digit"),
+]
+
+Address = Annotated[
+    str,
+    Field(max_length=253),
+    AfterValidator(_matching(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", "is neither a host name nor an address")),
+    Allowed("a host name or an IP address"),
+]
+
+
+def separator(info: ValidationInfo) -> str:
+    """Return the list separator in force (variable ``SEPARATOR``), from the validation context."""
+    context: dict[str, Any] = info.context or {}
+    return str(context.get("separator", ","))
+
+
+def _split(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    items = (item.strip() for item in value.split(separator(info)))
+    return tuple(item for item in items if item)
+
+
+ListOf = Annotated[tuple[T, ...], BeforeValidator(_split)]
+"""A tuple written as one text, its items divided by the list separator."""

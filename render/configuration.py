@@ -1,0 +1,112 @@
+"""`render`: from the desired state to the files of one configuration, with the owner of every line."""
+
+from collections.abc import Iterable, Sequence
+
+from models import routing
+from models.machine import Machine
+from models.proxy import Backend, Desired, TcpFrontend
+from models.settings import ProxySettings
+from render import records
+from render.environment import environment
+from render.files import Rendered, RenderedBackend, RenderedServer
+from render.profiles import Profile, plain_profiles, profile_of
+from render.sections import Section, SectionKind
+
+_SPARE_DEPTH = 3
+"""Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
+
+
+def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
+    """Render the whole configuration; the same input gives the same bytes on every machine."""
+    profiles = [(backend, profile_of(backend)) for backend in desired.backends]
+    sections = _sections(desired, settings, machine, profiles)
+    backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
+    blocks = [(section.text, section.owners) for section in sections]
+    blocks += [(_backend_text(backend.name, backends[backend.name]), (backend.service,)) for backend, _ in profiles]
+    return Rendered(
+        config="\n".join(text for text, _ in blocks),
+        maps={
+            records.DOMAINS: desired.routing.domains,
+            records.WILDCARDS: desired.routing.wildcards,
+            records.PREFIXES: desired.routing.prefixes,
+            records.BACKENDS: {name: backend.record for name, backend in backends.items()},
+            records.LOADED: {section.key: section.digest for section in sections},
+        },
+        owners=_owners(blocks),
+        backends=backends,
+    )
+
+
+def _sections(
+    desired: Desired, settings: ProxySettings, machine: Machine, profiles: Sequence[tuple[Backend, Profile]]
+) -> list[Section]:
+    """Return the sections in the order of the file, each once: what is referred to stands before what refers to it."""
+    owners: dict[str, set[str]] = {}
+    used: dict[str, Section] = {}
+    every = [*((None, profile) for profile in plain_profiles()), *((b.service, profile) for b, profile in profiles)]
+    for service, profile in every:
+        for section in filter(None, (profile.user_list, profile.section)):
+            used[section.name] = section
+            owners.setdefault(section.name, set()).update({service} - {None} if service else ())
+    shared = [
+        Section(section.kind, section.name, section.text, tuple(sorted(owners[section.name])))
+        for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
+    ]
+    core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
+    return [core, *shared, *(_tcp_section(frontend) for frontend in desired.tcp_frontends)]
+
+
+def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
+    return environment().get_template("core.cfg.j2").render(
+        settings=settings,
+        machine=machine,
+        records=records,
+        depth=max(_SPARE_DEPTH, desired.routing.depth),
+        any_domain=routing.ANY_DOMAIN,
+        between=routing.BETWEEN_PATTERNS,
+        acme_mark=routing.ACME_MARK,
+        acme_prefix=routing.ACME_PREFIX,
+        milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
+    )
+
+
+def _tcp_section(frontend: TcpFrontend) -> Section:
+    text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend)
+    return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
+
+
+def _rendered_backend(backend: Backend, profile: Profile) -> RenderedBackend:
+    return RenderedBackend(
+        mode=backend.mode,
+        profile=profile.section.name,
+        record=records.backend_record(service=backend.service, profile=profile.section.name),
+        servers={
+            server.name: RenderedServer(server.address, server.port, profile.server_options)
+            for server in backend.servers
+        },
+    )
+
+
+def _backend_text(name: str, backend: RenderedBackend) -> str:
+    lines = [f"backend {name} from {backend.profile}"]
+    lines += [
+        f"    server {server} {address_text(line.address)}:{line.port} {line.options}".rstrip()
+        for server, line in backend.servers.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def address_text(address: str) -> str:
+    """Return an address as HAProxy wants it before a port: IPv6 says its family, so that the colons are clear."""
+    return f"ipv6@{address}" if ":" in address else address
+
+
+def _owners(blocks: Iterable[tuple[str, tuple[str, ...]]]) -> dict[int, tuple[str, ...]]:
+    owners: dict[int, tuple[str, ...]] = {}
+    line = 1
+    for text, names in blocks:
+        count = text.count("\n") + 1  # the blocks are joined by one more line break
+        if names:
+            owners.update(dict.fromkeys(range(line, line + count), names))
+        line += count
+    return owners

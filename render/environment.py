@@ -1,0 +1,22 @@
+"""The Jinja environment of the templates: strict about undefined names, and with our quoting."""
+
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from render.filters import FILTERS
+
+
+@cache
+def environment() -> Environment:
+    """Return the one environment; templates live in ``render/templates``."""
+    made = Environment(
+        loader=PackageLoader("render"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - the output is no HTML; `cfg` quotes for HAProxy
+    )
+    made.filters.update(FILTERS)
+    return made

@@ -1,0 +1,77 @@
+"""Profiles: named defaults sections that hold everything a backend does besides its servers.
+
+HAProxy 3.4 makes a backend at run time from such a section. They are named by their content, so services with the same
+options share one, and a new service with known options needs no reload.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from models.labels._table import Family
+from models.proxy import Backend, UserList
+from models.service import DESTINATION_FAMILIES, Destination
+from render.environment import environment
+from render.sections import Section, SectionKind, digest
+
+SLOTS = ("options", "request", "response")
+"""The order of lines in a profile; a family's template defines a macro for each slot it fills."""
+
+_IN_MAPS = frozenset({"matching", "target"})
+"""Families that become map entries and servers, not lines of a profile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A rendered profile: its section, the user list it needs, and what follows the address of its servers."""
+
+    section: Section
+    user_list: Section | None
+    server_options: str
+
+
+def profile_of(backend: Backend) -> Profile:
+    """Return the profile of a backend; equal options give equal profiles."""
+    families = tuple(
+        (name, getattr(backend.destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS
+    )
+    return _profile(backend.mode, families, backend.user_list, backend.closed)
+
+
+def plain_profiles() -> tuple[Profile, ...]:
+    """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
+    plain = [(name, getattr(Destination(), name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS]
+    return tuple(_profile(mode, tuple(plain), None, closed) for mode in ("http", "tcp") for closed in (False, True))
+
+
+@lru_cache(maxsize=4096)
+def _profile(
+    mode: str, families: tuple[tuple[str, Family], ...], user_list: UserList | None, closed: bool  # noqa: FBT001 - cached
+) -> Profile:
+    users = _user_section(user_list) if user_list else None
+    context = {"mode": mode, "closed": closed, "users": users.name if users else None, "user_list": user_list}
+    lines = environment().get_template("profile.cfg.j2").render(
+        context, slots=[_slot(slot, families, context) for slot in SLOTS]
+    )
+    options = " ".join(_slot("server", families, context).split())
+    name = f"{mode}-{digest(lines + options)}"
+    section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
+    return Profile(section, users, options)
+
+
+def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
+    return "".join(
+        str(getattr(_macros(name), slot)(family, context)) for name, family in families if hasattr(_macros(name), slot)
+    )
+
+
+@lru_cache
+def _macros(family: str) -> ModuleType | Any:  # noqa: ANN401 - Jinja's template modules are untyped
+    return environment().get_template(f"labels/{family}.cfg.j2").module
+
+
+def _user_section(user_list: UserList) -> Section:
+    lines = environment().get_template("userlist.cfg.j2").render(user_list=user_list)
+    name = f"users-{digest(lines)}"
+    return Section(SectionKind.USERS, name, f"userlist {name}\n{lines}")

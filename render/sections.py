@@ -1,0 +1,43 @@
+"""Sections: the parts of the configuration that only a reload can change, each with a digest of its text."""
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class SectionKind(StrEnum):
+    """What a section is; the value begins its key in the record of what is loaded."""
+
+    CORE = "core"
+    """Global settings, common defaults and the frontends that always exist."""
+    FRONTEND = "frontend"
+    """A TCP frontend."""
+    USERS = "users"
+    """A list of users, named by its content."""
+    PROFILE = "profile"
+    """A named defaults section that backends are made from, named by its content."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A named piece of configuration text; ``owners`` are the services it was written for (none: for all)."""
+
+    kind: SectionKind
+    name: str
+    text: str
+    owners: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The section's key in the record of what is loaded."""
+        return f"{self.kind}:{self.name}"
+
+    @property
+    def digest(self) -> str:
+        """A digest of the text."""
+        return digest(self.text)
+
+
+def digest(text: str) -> str:
+    """Return a short digest of a text, fit for names of sections."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
