@@ -70,14 +70,24 @@ class MapChanged:
     removed: tuple[str, ...] = ()
 
 
-Change = BackendAdded | BackendPublished | ServerAdded | ServerMoved | ServerRetired | BackendRetired | MapChanged
+@dataclass(frozen=True, slots=True)
+class MapReplaced:
+    """One map file has exactly these entries, in this order (for maps that are searched from top to bottom)."""
+
+    file: str
+    entries: Mapping[str, str]
+
+
+Change = BackendAdded | BackendPublished | ServerAdded | ServerMoved | ServerRetired | BackendRetired | MapChanged | MapReplaced
 
 
 class ReloadReason(StrEnum):
     """Why a reload is unavoidable; the value is the ``reason`` label of the reload metric."""
 
     SETTINGS = "settings"
-    """The proxy's own settings or frontends differ from what the worker has loaded."""
+    """The proxy's own settings, or rules that serve all services, differ from what the worker has loaded."""
+    FRONTEND = "frontend"
+    """A TCP port is opened, closed or given to another service."""
     PROFILE = "profile"
     """A combination of backend options that the worker has not loaded yet."""
     BACKEND = "backend"

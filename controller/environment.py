@@ -1,0 +1,84 @@
+"""Reading settings from the environment and from mounted secrets; a secret wins over a variable.
+
+The variable ``STATS_USER`` may come as the secret ``dfp_stats_user``: any of them may. Source: DFP, "Secrets can be used as a replacement
+for any of the environment variables".
+"""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+from controller.errors import PermanentError
+from models.settings import ListenerSettings, ProxySettings, Settings
+
+SECRETS_DIR = Path("/run/secrets")
+SECRET_PREFIX = "dfp_"  # noqa: S105 - the beginning of a name
+
+S = TypeVar("S", bound=Settings)
+
+
+class _Read(BaseSettings):
+    """Adds to a settings model where its values come from."""
+
+    model_config = SettingsConfigDict(enable_decoding=False, extra="ignore", env_ignore_empty=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic-settings'
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
+        folder = Path(given.pop("secrets_dir", SECRETS_DIR))
+        secrets = SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=SECRET_PREFIX)
+        return (init_settings, *((secrets,) if folder.is_dir() else ()), env_settings)
+
+
+class _ReadProxySettings(ProxySettings, _Read):
+    pass
+
+
+class _ReadListenerSettings(ListenerSettings, _Read):
+    pass
+
+
+def proxy_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ProxySettings:  # noqa: ANN401 - any setting
+    """Return the proxy's settings; ``options`` win over secrets, secrets over variables.
+
+    Raises:
+        PermanentError: a value does not parse; the message names the variable.
+    """
+    return _read(_ReadProxySettings, secrets_dir, options)
+
+
+def listener_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ListenerSettings:  # noqa: ANN401
+    """Return the listener's settings, likewise."""
+    return _read(_ReadListenerSettings, secrets_dir, options)
+
+
+def _read(model: type[S], secrets_dir: Path, options: dict[str, Any]) -> S:
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return model(secrets_dir=secrets_dir, **given)  # type: ignore[call-arg]  # consumed by the sources
+    except ValidationError as error:
+        lines = [_explain(item["loc"], item["msg"]) for item in error.errors(include_url=False, include_input=False)]
+        raise PermanentError("; ".join(lines)) from None
+
+
+def _explain(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return text
+    name = str(location[0])
+    return f"the variable {name.upper()} (or secret {SECRET_PREFIX}{name}): {text[:1].lower()}{text[1:]}"

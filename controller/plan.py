@@ -1,0 +1,148 @@
+"""From what is observed and what is rendered to a `Plan`. Pure: deciding sends nothing.
+
+==============================================  ==========================================================
+observed against rendered                       plan
+==============================================  ==========================================================
+no HAProxy                                      start
+core or a TCP frontend differs                  reload (settings, frontend)
+a profile or user list is not loaded            reload (profile)
+a backend is missing, HAProxy 3.4               add it with its servers, publish it, then its record and routes
+a backend is missing, older HAProxy             reload (backend)
+a backend has another profile                   reload (backend)
+a server is missing, has another address        add it, move it
+map entries differ                              set what is wanted, then delete what is not, most outward first
+a server or backend is not wanted               retire it, after nothing leads to it any more
+nothing of that                                 nothing: the second reconcile of a world is always here
+==============================================  ==========================================================
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from controller.changes import (
+    Applied,
+    BackendAdded,
+    BackendPublished,
+    BackendRetired,
+    Change,
+    MapChanged,
+    MapReplaced,
+    Outcome,
+    Plan,
+    ReloadReason,
+    ServerAdded,
+    ServerMoved,
+    ServerRetired,
+)
+from models.observed import Capability, Observed, ObservedServer
+from render import records
+from render.files import Rendered, RenderedBackend
+from render.sections import SectionKind
+
+_REASON_OF_KIND = {
+    SectionKind.CORE: ReloadReason.SETTINGS,
+    SectionKind.FRONTEND: ReloadReason.FRONTEND,
+    SectionKind.USERS: ReloadReason.PROFILE,
+    SectionKind.PROFILE: ReloadReason.PROFILE,
+}
+_UNUSED_IS_HARMLESS = frozenset({SectionKind.USERS, SectionKind.PROFILE})
+
+
+def make_plan(observed: Observed, rendered: Rendered) -> Plan:
+    """Decide how HAProxy gets from what it runs to what is rendered."""
+    if not observed.running:
+        return Plan(start=True)
+    reasons = {*_section_reasons(observed, rendered), *_backend_reasons(observed, rendered)}
+    if reasons:
+        return Plan(reload_reasons=tuple(reason for reason in ReloadReason if reason in reasons))
+    return Plan(
+        changes=(*_backend_changes(observed, rendered), *_map_changes(observed, rendered)),
+        retirements=tuple(_retirements(observed, rendered)),
+    )
+
+
+def _section_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
+    loaded, wanted = observed.maps.get(records.LOADED, {}), rendered.maps[records.LOADED]
+    for key in loaded.keys() | wanted.keys():
+        kind = SectionKind(key.partition(":")[0])
+        if key not in wanted and kind in _UNUSED_IS_HARMLESS:
+            continue
+        if loaded.get(key) != wanted.get(key):
+            yield _REASON_OF_KIND[kind]
+
+
+def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
+    profiles = {name: _profile(record) for name, record in observed.maps.get(records.BACKENDS, {}).items()}
+    dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
+    for name, backend in rendered.backends.items():
+        known = profiles.get(name) == backend.profile if name in observed.backends else dynamic
+        if not known:
+            yield ReloadReason.BACKEND
+
+
+def _profile(record: str) -> str:
+    return record.rpartition("|")[2]
+
+
+def _backend_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
+    for name, backend in rendered.backends.items():
+        if name not in observed.backends:
+            yield BackendAdded(name, backend.profile, backend.mode)
+            yield from _server_changes(name, {}, backend)
+            yield BackendPublished(name)
+    for name, backend in rendered.backends.items():
+        if name in observed.backends:
+            yield from _server_changes(name, observed.backends[name], backend)
+
+
+def _server_changes(name: str, observed: Mapping[str, ObservedServer], backend: RenderedBackend) -> Iterator[Change]:
+    for server, wanted in backend.servers.items():
+        running = observed.get(server)
+        if running is None:
+            yield ServerAdded(name, server, wanted.address, wanted.port, wanted.options)
+        elif running != ObservedServer(wanted.address, wanted.port):
+            yield ServerMoved(name, server, wanted.address, wanted.port)
+
+
+def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
+    unwanted: list[Change] = []
+    for file in records.MAKE_ORDER:
+        running, wanted = observed.maps.get(file, {}), rendered.maps[file]
+        if file in records.ORDERED_MAPS:
+            if list(running.items()) != list(wanted.items()):
+                yield MapReplaced(file, wanted)
+            continue
+        entries = {key: value for key, value in wanted.items() if running.get(key) != value}
+        removed = tuple(key for key in running if key not in wanted)
+        if entries:
+            yield MapChanged(file, entries)
+        if removed:
+            unwanted.append(MapChanged(file, {}, removed))
+    yield from reversed(unwanted)
+
+
+def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
+    dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
+    for name, servers in observed.backends.items():
+        wanted = rendered.backends[name].servers if name in rendered.backends else {}
+        yield from (ServerRetired(name, server) for server in servers if server not in wanted)
+        if dynamic and name not in rendered.backends:
+            yield BackendRetired(name)
+
+
+def expected_after(observed: Observed, rendered: Rendered, applied: Applied) -> Observed | None:
+    """Return what HAProxy runs after a plan was applied, or None where only asking it can tell.
+
+    It saves asking about 5,000 services after each change; a slow resync asks all the same.
+    """
+    if applied.pending or applied.outcome not in (Outcome.NOOP, Outcome.RUNTIME):
+        return None
+    backends: dict[str, Mapping[str, ObservedServer]] = {
+        name: {} for name in observed.backends if Capability.DYNAMIC_BACKENDS not in observed.capabilities
+    }
+    backends |= {
+        name: {server: ObservedServer(line.address, line.port) for server, line in backend.servers.items()}
+        for name, backend in rendered.backends.items()
+    }
+    maps = {**rendered.maps, records.LOADED: observed.maps.get(records.LOADED, {})}
+    return replace(observed, maps=maps, backends=backends)

@@ -1,0 +1,158 @@
+"""Status: the last known conditions of every service, what changed, and the view that is shown to everybody.
+
+Conditions are logged once, when they change. Nothing secret is in here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from controller.changes import Applied
+from models.conditions import Condition, ConditionType
+from models.proxy import Desired
+from models.routing import ACME_MARK, ANY_DOMAIN
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What one service has in HAProxy: its backends (or TCP ports) and its routes."""
+
+    backends: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class StatusStore:
+    """Keeps conditions with the time of their last transition, and tells the log what changed.
+
+    ``now`` gives the current time; it is passed in so that tests own the clock.
+    """
+
+    now: Callable[[], datetime]
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    footprints: Mapping[str, Footprint] = field(default_factory=dict)
+    desired: Desired = field(default_factory=Desired)
+
+    def publish(
+        self, desired: Desired, applied: Applied, versions: Mapping[str, int], failure: Condition | None = None
+    ) -> None:
+        """Take over a new state: log what changed, remember the rest.
+
+        ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for ``Programmed`` of all that
+        would be programmed, and HAProxy is taken to run what it ran before.
+        """
+        conditions = {
+            name: self._with_times(name, facts, versions.get(name, 0), failure)
+            for name, facts in desired.conditions.items()
+        }
+        for name, facts in conditions.items():
+            self._log_transitions(name, facts)
+        self.conditions = conditions
+        if failure is None:
+            footprints = footprints_of(desired)
+            self._log_footprints(footprints, applied)
+            self.footprints, self.desired = footprints, desired
+
+    def _with_times(
+        self, name: str, facts: tuple[Condition, ...], version: int, failure: Condition | None
+    ) -> tuple[Condition, ...]:
+        known = {condition.type: condition for condition in self.conditions.get(name, ())}
+        dated = []
+        for fact in facts:
+            condition = failure if failure and fact.type == failure.type and fact.status == "True" else fact
+            last = known.get(condition.type)
+            since = last.last_transition if last and last.status == condition.status else self.now()
+            update = {"observed_version": version, "last_transition": since}
+            if last and last.model_copy(update=update) == condition.model_copy(update=update):
+                dated.append(last if last.observed_version == version else last.model_copy(update=update))
+            else:
+                dated.append(condition.model_copy(update=update))
+        return tuple(dated)
+
+    def _log_transitions(self, name: str, facts: tuple[Condition, ...]) -> None:
+        known = {condition.type: condition for condition in self.conditions.get(name, ())}
+        for fact in facts:
+            last = known.get(fact.type)
+            if last is None and fact.status != "False":
+                continue
+            if last is None or (last.status, last.reason, last.message) != (fact.status, fact.reason, fact.message):
+                write = log.warning if fact.status == "False" else log.info
+                write(
+                    "Service condition changed",
+                    service=name,
+                    condition=fact.type.value,
+                    status=fact.status,
+                    reason=fact.reason.value,
+                    message=fact.message,
+                )
+
+    def _log_footprints(self, desired: Mapping[str, Footprint], applied: Applied) -> None:
+        for name in sorted(self.footprints.keys() | desired.keys()):
+            last, now = self.footprints.get(name), desired.get(name)
+            if last == now:
+                continue
+            event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
+            shown = now or last or Footprint()
+            log.info(
+                event,
+                service=name,
+                backends=list(shown.backends),
+                routes=list(shown.routes),
+                haproxy_updated_by=applied.outcome.value,
+            )
+
+    def count_by_condition(self) -> Counter[tuple[str, str, str]]:
+        """Count the services by condition type, status and reason."""
+        return Counter(
+            (fact.type.value, fact.status, fact.reason.value) for facts in self.conditions.values() for fact in facts
+        )
+
+    def services_view(self) -> list[dict[str, Any]]:
+        """Return every service with its conditions, backends and routes, fit for JSON."""
+        return [self._service_view(name, facts) for name, facts in self.conditions.items()]
+
+    def _service_view(self, name: str, facts: tuple[Condition, ...]) -> dict[str, Any]:
+        footprint = self.footprints.get(name, Footprint())
+        servers = {
+            backend.name: [f"{server.name} {server.address}:{server.port}" for server in backend.servers]
+            for backend in self.desired.backends
+            if backend.service == name
+        }
+        return {
+            "name": name,
+            "conditions": [fact.model_dump(mode="json") for fact in facts],
+            "routes": list(footprint.routes),
+            "backends": servers,
+        }
+
+    def programmed(self, name: str) -> bool:
+        """Return whether HAProxy runs the service as declared."""
+        return any(
+            fact.type == ConditionType.PROGRAMMED and fact.status == "True" for fact in self.conditions.get(name, ())
+        )
+
+
+def footprints_of(desired: Desired) -> dict[str, Footprint]:
+    """Return what each service has in HAProxy under a desired state."""
+    service_of = {backend.name: backend.service for backend in desired.backends}
+    routes: dict[str, list[str]] = {service: [] for service in service_of.values()}
+    for key, backend in desired.routing.prefixes.items():
+        routes[service_of[backend]].append(_route_text(key))
+    for frontend in desired.tcp_frontends:
+        routes[frontend.service].append(f"tcp:{frontend.port}")
+    backends: dict[str, list[str]] = {service: [] for service in routes}
+    for name, service in service_of.items():
+        backends[service].append(name)
+    return {service: Footprint(tuple(backends[service]), tuple(sorted(routes[service]))) for service in routes}
+
+
+def _route_text(key: str) -> str:
+    domain, _, path = key.partition("#")
+    path = path.removeprefix(ACME_MARK)
+    return path if domain == ANY_DOMAIN else f"{domain}{path}"
