@@ -48,9 +48,7 @@ def user_list_of(
     return UserListResult(closed=True, conditions=(missing, conditions.failed_closed()))
 
 
-def _credentials(
-    asked: Authentication, in_secret: tuple[User, ...], settings: ProxySettings
-) -> tuple[Credential, ...]:
+def _credentials(asked: Authentication, in_secret: tuple[User, ...], settings: ProxySettings) -> tuple[Credential, ...]:
     own = _with_password(asked.users or in_secret, encrypted=asked.users_pass_encrypted)
     if asked.users_secret is not None:
         known = _with_password(in_secret, encrypted=asked.users_pass_encrypted)
@@ -61,9 +59,7 @@ def _credentials(
 
 
 def _with_password(users: Iterable[User], *, encrypted: bool) -> dict[str, Credential]:
-    return {
-        user.name: Credential(user.name, user.password, encrypted) for user in users if user.password is not None
-    }
+    return {user.name: Credential(user.name, user.password, encrypted) for user in users if user.password is not None}
 
 
 def _proxy_users(settings: ProxySettings) -> UserList | None:

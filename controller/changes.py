@@ -78,7 +78,16 @@ class MapReplaced:
     entries: Mapping[str, str]
 
 
-Change = BackendAdded | BackendPublished | ServerAdded | ServerMoved | ServerRetired | BackendRetired | MapChanged | MapReplaced
+Change = (
+    BackendAdded
+    | BackendPublished
+    | ServerAdded
+    | ServerMoved
+    | ServerRetired
+    | BackendRetired
+    | MapChanged
+    | MapReplaced
+)
 
 
 class ReloadReason(StrEnum):

@@ -171,9 +171,7 @@ def _add_destination(
             return
     else:
         build.claims.extend(_claims(candidate, destination, name))
-    endpoints = endpoints_of(
-        candidate.swarm, destination, surroundings, by_task=settings.endpoints == "tasks"
-    )
+    endpoints = endpoints_of(candidate.swarm, destination, surroundings, by_task=settings.endpoints == "tasks")
     access = _access(candidate, destination, settings, surroundings)
     facts.extend(filter(None, (endpoints.condition, *access.conditions)))
     build.backends.append(

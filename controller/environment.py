@@ -45,11 +45,11 @@ class _Read(BaseSettings):
         return (init_settings, *((secrets,) if folder.is_dir() else ()), env_settings)
 
 
-class _ReadProxySettings(ProxySettings, _Read):
+class _ReadProxySettings(ProxySettings, _Read):  # type: ignore[misc]  # the configurations are merged at run time
     pass
 
 
-class _ReadListenerSettings(ListenerSettings, _Read):
+class _ReadListenerSettings(ListenerSettings, _Read):  # type: ignore[misc]  # likewise
     pass
 
 

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Protocol
 
 import structlog
 
@@ -38,18 +37,8 @@ _RETRY_PENDING = 5.0
 """Seconds after which retired servers and backends are looked at again, and unresolved hosts asked for."""
 
 
-class ReadSurroundings(Protocol):
-    """Reads what is around the proxy, given the host names outside the Swarm that are needed."""
-
-    def __call__(self, hosts: Iterable[str]) -> Awaitable[Surroundings]:
-        """Read it now."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReloadPace:
-    """Reloads are costly, so they wait for quiet: seconds between two, at least."""
-
-    interval: float = 1.0
+ReadSurroundings = Callable[[Iterable[str]], Awaitable[Surroundings]]
+"""Reads what is around the proxy, given the host names outside the Swarm that are needed."""
 
 
 @dataclass(slots=True)
@@ -86,6 +75,10 @@ class Reconciler:
                 self.metrics.reconciled(Applied(Outcome.FAILED))
             raise
 
+    def forget_observed(self) -> None:
+        """Ask HAProxy anew what it runs at the next reconcile."""
+        self._expected = None
+
     async def _reconcile(self, started: Round) -> Result:
         began = monotonic()
         with self.metrics.stage("source"):
@@ -102,13 +95,13 @@ class Reconciler:
         self._note_duration(started, snapshot, plan, applied, monotonic() - began)
         self.on_converged(snapshot)
         waiting = applied.pending or any(
-            fact.reason is conditions.Reason.HOST_NOT_RESOLVED for facts in desired.conditions.values() for fact in facts
+            fact.reason is conditions.Reason.HOST_NOT_RESOLVED
+            for facts in desired.conditions.values()
+            for fact in facts
         )
         return Result(requeue_after=_RETRY_PENDING if waiting else None)
 
-    async def _converge(
-        self, snapshot: Snapshot, observed: Observed
-    ) -> tuple[Desired, Rendered, Plan, Applied]:
+    async def _converge(self, snapshot: Snapshot, observed: Observed) -> tuple[Desired, Rendered, Plan, Applied]:
         """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
         while True:
             with self.metrics.stage("desire"):
@@ -158,9 +151,7 @@ class Reconciler:
             raise error
         self.rejected |= blamed
 
-    def _note_duration(
-        self, started: Round, snapshot: Snapshot, plan: Plan, applied: Applied, seconds: float
-    ) -> None:
+    def _note_duration(self, started: Round, snapshot: Snapshot, plan: Plan, applied: Applied, seconds: float) -> None:
         if applied.outcome is Outcome.NOOP:
             log.debug("Reconciled", services=len(snapshot.services), outcome=applied.outcome.value)
             return

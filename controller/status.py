@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from controller.changes import Applied
-from models.conditions import Condition, ConditionType
+from models.conditions import Condition
 from models.proxy import Desired
 from models.routing import ACME_MARK, ANY_DOMAIN
 
@@ -115,27 +115,28 @@ class StatusStore:
 
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
-        return [self._service_view(name, facts) for name, facts in self.conditions.items()]
+        servers = self._servers()
+        return [self._view(name, servers.get(name, {})) for name in self.conditions]
 
-    def _service_view(self, name: str, facts: tuple[Condition, ...]) -> dict[str, Any]:
-        footprint = self.footprints.get(name, Footprint())
-        servers = {
-            backend.name: [f"{server.name} {server.address}:{server.port}" for server in backend.servers]
-            for backend in self.desired.backends
-            if backend.service == name
-        }
+    def service_view(self, name: str) -> dict[str, Any] | None:
+        """Return one service likewise; None if there is no such service."""
+        return self._view(name, self._servers().get(name, {})) if name in self.conditions else None
+
+    def _servers(self) -> dict[str, dict[str, list[str]]]:
+        """Return the servers of each backend, by service."""
+        servers: dict[str, dict[str, list[str]]] = {}
+        for backend in self.desired.backends:
+            lines = [f"{server.name} {server.address}:{server.port}" for server in backend.servers]
+            servers.setdefault(backend.service, {})[backend.name] = lines
+        return servers
+
+    def _view(self, name: str, servers: dict[str, list[str]]) -> dict[str, Any]:
         return {
             "name": name,
-            "conditions": [fact.model_dump(mode="json") for fact in facts],
-            "routes": list(footprint.routes),
+            "conditions": [fact.model_dump(mode="json") for fact in self.conditions[name]],
+            "routes": list(self.footprints.get(name, Footprint()).routes),
             "backends": servers,
         }
-
-    def programmed(self, name: str) -> bool:
-        """Return whether HAProxy runs the service as declared."""
-        return any(
-            fact.type == ConditionType.PROGRAMMED and fact.status == "True" for fact in self.conditions.get(name, ())
-        )
 
 
 def footprints_of(desired: Desired) -> dict[str, Footprint]:

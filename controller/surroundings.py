@@ -73,6 +73,4 @@ class HostResolver:
 
 async def read_surroundings(resolver: HostResolver, hosts: Iterable[str], secrets: Path) -> Surroundings:
     """Read everything that is around the proxy now."""
-    return Surroundings(
-        networks=own_networks(), hosts=await resolver.resolve(hosts), secrets=user_secrets(secrets)
-    )
+    return Surroundings(networks=own_networks(), hosts=await resolver.resolve(hosts), secrets=user_secrets(secrets))

@@ -157,7 +157,9 @@ def port_conflict(*, port: int, winner: str) -> Condition:
 
 def name_conflict(*, name: str, winner: str) -> Condition:
     """The older service ``winner`` uses the same ``aclName``."""
-    return _bad(Reason.NAME_CONFLICT, f"the name {name} is already used by service {winner}; set another com.df.aclName")
+    return _bad(
+        Reason.NAME_CONFLICT, f"the name {name} is already used by service {winner}; set another com.df.aclName"
+    )
 
 
 def resolved_refs() -> Condition:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 class Machine:
     """Facts about the machine that are written into HAProxy's configuration.
 
-    ``maxconn`` is the most connections at once, ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
+    ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
+    ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
     sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only.
     """
 
     maxconn: int
+    fd_hard_limit: int
     runtime_socket: str
     internal_socket: str

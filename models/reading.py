@@ -105,7 +105,12 @@ class _Reader:
                 wanted = " or ".join(f"{PREFIX}{defining}.{index}" for defining in _DEFINING)
                 row = TABLE[name]
                 self.problems.append(
-                    _wrong(row, row.key(PREFIX, index), self.values[name, index], f"belongs to no destination; add {wanted}")
+                    _wrong(
+                        row,
+                        row.key(PREFIX, index),
+                        self.values[name, index],
+                        f"belongs to no destination; add {wanted}",
+                    )
                 )
 
     def model(self, family: str, model: type[M], index: int) -> M | None:
@@ -130,12 +135,16 @@ class _Reader:
         if target.port is None:
             self._missing("port", index, "set it to the port inside the service, for example 8080")
         if matching.req_mode == "tcp" and matching.src_port is None:
-            self._missing("srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379")
+            self._missing(
+                "srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379"
+            )
         if matching.req_mode == "http" and not matching.service_path and not matching.service_domain:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
         if matching.req_mode == "tcp" and destination.authentication != Authentication():
-            row = next(TABLE[name] for name in ("users", "usersSecret", "usersPassEncrypted") if self.value(TABLE[name], 0))
+            row = next(
+                TABLE[name] for name in ("users", "usersSecret", "usersPassEncrypted") if self.value(TABLE[name], 0)
+            )
             label = self.key(row, 0)
             self._note(Problem(label=label, text=f"{label} cannot be honoured with reqMode=tcp", restricts=True))
 

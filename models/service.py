@@ -57,8 +57,6 @@ DESTINATION_FAMILIES = _families(Destination)
 SERVICE_FAMILIES = _families(ProxyService)
 
 TABLE: dict[str, Row] = {
-    row.name: row
-    for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items()
-    for row in rows_of(name, family)
+    row.name: row for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items() for row in rows_of(name, family)
 }
 """Every label by its name without prefix and index."""

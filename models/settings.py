@@ -31,7 +31,7 @@ def _to_bind(item: object) -> object:
     match = re.fullmatch(r"(?P<port>[0-9]+)(?P<proxy> accept-proxy)?", item)
     if not match:
         raise ValueError("is not a port, such as 80 or '80 accept-proxy'")
-    return Bind(port=match["port"], accept_proxy=bool(match["proxy"]))  # type: ignore[arg-type]  # read from text
+    return Bind(port=int(match["port"]), accept_proxy=bool(match["proxy"]))
 
 
 def _to_users(value: object) -> object:
@@ -52,17 +52,17 @@ class Settings(Frozen):
     service_name: Annotated[
         str, Field(description="Name of the proxy's own Swarm service; in a stack, `<stack>_proxy`.")
     ] = "proxy"
-    docker_host: Annotated[
-        str, Field(description="The Docker API (`unix:///path` or `tcp://host:port`).")
-    ] = "unix:///var/run/docker.sock"
+    docker_host: Annotated[str, Field(description="The Docker API (`unix:///path` or `tcp://host:port`).")] = (
+        "unix:///var/run/docker.sock"
+    )
     df_notify_label: Annotated[str, Field(description="The label by which services opt in.")] = "com.df.notify"
     listener_token: Annotated[
         SecretStr | None,
         Field(description="Shared secret between listeners and proxies; best given as secret `dfp_listener_token`."),
     ] = None
-    state_dir: Annotated[
-        Path, Field(description="Folder for what must survive a restart of the controller.")
-    ] = Path("/var/lib/swarmgate")
+    state_dir: Annotated[Path, Field(description="Folder for what must survive a restart of the controller.")] = Path(
+        "/var/lib/swarmgate"
+    )
     resync_interval: Annotated[
         Seconds, Field(description="Seconds between two reconciles when nothing seems to have changed.")
     ] = 30
@@ -93,9 +93,9 @@ class ProxySettings(Settings):
     ] = (Bind(port=80),)
     stats_user: Annotated[str, Field(description="User of the statistics page; without it there is no page.")] = ""
     stats_pass: Annotated[SecretStr, Field(description="Password of the statistics page.")] = SecretStr("")
-    stats_uri: Annotated[
-        str, BeforeValidator(_checked_path), Field(description="Where the statistics page is.")
-    ] = "/admin?stats"
+    stats_uri: Annotated[str, BeforeValidator(_checked_path), Field(description="Where the statistics page is.")] = (
+        "/admin?stats"
+    )
     users: Annotated[
         tuple[User, ...],
         BeforeValidator(_to_users),
@@ -103,7 +103,9 @@ class ProxySettings(Settings):
         Allowed("name:password pairs divided by ','"),
     ] = ()
     users_pass_encrypted: Annotated[Flag, Field(description="The passwords in `USERS` are crypt(3) hashes.")] = False
-    separator: Annotated[str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")] = ","
+    separator: Annotated[
+        str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")
+    ] = ","
     endpoints: Annotated[
         Literal["vip", "tasks"],
         Field(description="`vip`: Swarm's virtual IPs balance the load; `tasks`: HAProxy does, for all services."),

@@ -80,9 +80,7 @@ def _to_number(value: object) -> object:
     return value
 
 
-Port = Annotated[
-    int, Field(ge=1, le=65535), BeforeValidator(_to_number), Allowed("a port number from 1 to 65535")
-]
+Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_to_number), Allowed("a port number from 1 to 65535")]
 
 
 def _normal_domain(value: object) -> object:
@@ -102,7 +100,9 @@ PathPrefix = Annotated[
     str,
     Field(max_length=1024),
     AfterValidator(reject_markup),
-    AfterValidator(_matching(r"/([A-Za-z0-9/._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})*", "is not the beginning of a URL path")),
+    AfterValidator(
+        _matching(r"/([A-Za-z0-9/._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})*", "is not the beginning of a URL path")
+    ),
     Allowed("a path that begins with '/', in the characters that URLs allow (others as %XX)"),
 ]
 

@@ -57,16 +57,20 @@ def _sections(
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
-    return environment().get_template("core.cfg.j2").render(
-        settings=settings,
-        machine=machine,
-        records=records,
-        depth=max(_SPARE_DEPTH, desired.routing.depth),
-        any_domain=routing.ANY_DOMAIN,
-        between=routing.BETWEEN_PATTERNS,
-        acme_mark=routing.ACME_MARK,
-        acme_prefix=routing.ACME_PREFIX,
-        milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
+    return (
+        environment()
+        .get_template("core.cfg.j2")
+        .render(
+            settings=settings,
+            machine=machine,
+            records=records,
+            depth=max(_SPARE_DEPTH, desired.routing.depth),
+            any_domain=routing.ANY_DOMAIN,
+            between=routing.BETWEEN_PATTERNS,
+            acme_mark=routing.ACME_MARK,
+            acme_prefix=routing.ACME_PREFIX,
+            milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
+        )
     )
 
 

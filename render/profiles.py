@@ -47,12 +47,17 @@ def plain_profiles() -> tuple[Profile, ...]:
 
 @lru_cache(maxsize=4096)
 def _profile(
-    mode: str, families: tuple[tuple[str, Family], ...], user_list: UserList | None, closed: bool  # noqa: FBT001 - cached
+    mode: str,
+    families: tuple[tuple[str, Family], ...],
+    user_list: UserList | None,
+    closed: bool,  # noqa: FBT001 - cached
 ) -> Profile:
     users = _user_section(user_list) if user_list else None
     context = {"mode": mode, "closed": closed, "users": users.name if users else None, "user_list": user_list}
-    lines = environment().get_template("profile.cfg.j2").render(
-        context, slots=[_slot(slot, families, context) for slot in SLOTS]
+    lines = (
+        environment()
+        .get_template("profile.cfg.j2")
+        .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
     )
     options = " ".join(_slot("server", families, context).split())
     name = f"{mode}-{digest(lines + options)}"

@@ -1,0 +1,235 @@
+"""The composition root: builds the objects of each role, runs them, and stops them in order."""
+
+import asyncio
+import hashlib
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+
+from controller.endpoints import Surroundings
+from controller.environment import SECRETS_DIR
+from controller.errors import TemporaryError
+from controller.haproxy.binary import find_haproxy
+from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.limits import machine_limits
+from controller.http.common import Readiness
+from controller.http.listener_api import Gate, make_listener_app
+from controller.http.proxy_api import make_proxy_app
+from controller.http.serving import make_server
+from controller.loop import ControlLoop, Pace, Result, Round
+from controller.metrics import Metrics
+from controller.published import Published
+from controller.reconcile import Reconciler
+from controller.sources.docker_api import DockerSource
+from controller.sources.guard import GuardedSource
+from controller.sources.health import HealthySource
+from controller.sources.listener import ListenerSource
+from controller.sources.stack_file import StackFileSource
+from controller.status import StatusStore
+from controller.surroundings import HostResolver, read_surroundings
+from models.machine import Machine
+from models.settings import ListenerSettings, ProxySettings
+from models.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+_WATCH_HAPROXY = 1.0
+"""Seconds between two looks at whether HAProxy still runs."""
+
+
+async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
+    """Converge the HAProxy beside this process to the services, until a signal asks to stop; then drain it.
+
+    Raises:
+        PermanentError: the settings cannot be used on this machine.
+    """
+    metrics = Metrics()
+    status = StatusStore(now=lambda: datetime.now(UTC))
+    inner = _source(settings)
+    source = GuardedSource(inner, settings.state_dir)
+    dataplane = _dataplane(settings)
+    converged = asyncio.Event()
+
+    def on_converged(snapshot: Snapshot) -> None:
+        if not converged.is_set():
+            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.default_ports])
+        converged.set()
+        if isinstance(inner, ListenerSource):
+            inner.programmed = snapshot.digest
+            inner.conditions = _digest(status)
+
+    reconciler = Reconciler(
+        source=source,
+        dataplane=dataplane,
+        settings=settings,
+        machine=_machine(settings, dataplane),
+        read_surroundings=_surroundings_reader(secrets_dir),
+        status=status,
+        metrics=metrics,
+        on_converged=on_converged,
+    )
+    loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval))
+    metrics.watch_staleness(partial(_staleness, source))
+    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(converged.is_set(), source))
+    try:
+        await _run_until_stopped(
+            make_server(app, ip=settings.ip, port=settings.port),
+            loop.run(),
+            source.watch(loop.mark_dirty),
+            _watch_haproxy(dataplane, reconciler, loop, metrics),
+        )
+        log.info("Draining HAProxy", seconds=settings.drain_timeout)
+        await dataplane.process.stop(settings.drain_timeout)
+    finally:
+        dataplane.close()
+        await source.close()
+    log.info("Stopped")
+
+
+async def run_listener(settings: ListenerSettings) -> None:
+    """Publish the Swarm's services to the proxies, until a signal asks to stop."""
+    metrics = Metrics()
+    published = Published()
+    docker = DockerSource(settings.docker_host, settings.df_notify_label)
+    source = GuardedSource(docker)
+
+    async def publish(_round: Round) -> Result:
+        with metrics.stage("source"):
+            snapshot = await source.snapshot()
+        if published.publish(snapshot):
+            log.info("Published", services=len(snapshot.services), etag=published.etag)
+        return Result()
+
+    loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval))
+    metrics.watch_staleness(partial(_staleness, source))
+    gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
+    app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
+    try:
+        await _run_until_stopped(
+            make_server(app, ip=settings.ip, port=settings.port), loop.run(), source.watch(loop.mark_dirty)
+        )
+    finally:
+        await source.close()
+    log.info("Stopped")
+
+
+def _source(settings: ProxySettings) -> HealthySource:
+    """Return the first source that applies: a stack file, listeners, or the Docker API."""
+    if settings.stack_file is not None:
+        return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
+    if settings.listener_address:
+        token = settings.listener_token.get_secret_value() if settings.listener_token else None
+        return ListenerSource(
+            settings.listener_address, token=token, replica=socket.gethostname(), state_dir=settings.state_dir
+        )
+    return DockerSource(settings.docker_host, settings.df_notify_label)
+
+
+def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    return HAProxyDataplane(
+        find_haproxy(settings.haproxy_binary), state_dir=settings.state_dir, run_dir=settings.run_dir
+    )
+
+
+def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
+    limits = machine_limits()
+    return Machine(
+        maxconn=settings.maxconn or limits.maxconn,
+        fd_hard_limit=limits.fd_hard_limit,
+        runtime_socket=str(dataplane.runtime_socket),
+        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
+    )
+
+
+def _surroundings_reader(secrets_dir: Path) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+    resolver = HostResolver()
+    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir)
+
+
+def _digest(status: StatusStore) -> str:
+    facts = [(name, fact.type, fact.status, fact.reason) for name, all_ in status.conditions.items() for fact in all_]
+    return hashlib.sha256(repr(sorted(facts)).encode()).hexdigest()[:16]
+
+
+def _staleness(source: GuardedSource) -> float:
+    return time.monotonic() - source.last_success if source.last_success is not None else float("inf")
+
+
+def _proxy_readiness(converged: bool, source: GuardedSource) -> Readiness:  # noqa: FBT001 - the only fact there is
+    if converged:
+        return Readiness(ready=True, message=source.error or "")
+    return Readiness(ready=False, message=source.error or "the first convergence is not complete yet")
+
+
+def _listener_readiness(published: Published, source: GuardedSource) -> Readiness:
+    return Readiness(ready=bool(published.etag), message=source.error or "")
+
+
+async def _watch_haproxy(
+    dataplane: HAProxyDataplane, reconciler: Reconciler, loop: ControlLoop, metrics: Metrics
+) -> None:
+    """Notice when HAProxy is gone or was started anew behind our back, and ask for a reconcile."""
+    worker: int | None = None
+    while True:
+        await asyncio.sleep(_WATCH_HAPROXY)
+        try:
+            processes = await dataplane.process.processes()
+        except TemporaryError:
+            continue
+        current = processes.worker if processes else None
+        if worker is not None and current != worker:
+            reconciler.forget_observed()
+            loop.mark_dirty("HAProxy's worker is another one")
+        worker = current
+        metrics.old_workers(len(processes.old_workers) if processes else 0)
+
+
+async def _run_until_stopped(server: uvicorn.Server, *work: Coroutine[Any, Any, None]) -> None:
+    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all."""
+    async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one) for one in work]
+        serving = group.create_task(_serve(server))
+        await stopped.wait()
+        log.info("Stopping")
+        for task in tasks:
+            task.cancel()
+        server.should_exit = True
+        await serving
+
+
+async def _serve(server: uvicorn.Server) -> None:
+    """Serve until asked to exit.
+
+    Raises:
+        TemporaryError: the port is taken.
+    """
+    try:
+        await server.serve()
+    except SystemExit:  # how the server says that it could not listen; it has logged why
+        config = server.config
+        raise TemporaryError(f"the API cannot listen on {config.host}:{config.port}; set PORT to a free port") from None
+
+
+@asynccontextmanager
+async def _stop_signal() -> AsyncIterator[asyncio.Event]:
+    """Give an event that is set by SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    for number in numbers:
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        yield stopped
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)

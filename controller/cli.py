@@ -1,0 +1,122 @@
+"""The command line: one command per role, and small ones around them."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from controller import healthcheck as container_healthcheck
+from controller import init as container_init
+from controller.app import run_listener, run_proxy
+from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
+from controller.errors import PermanentError, SwarmgateError
+from controller.logs import set_up_logs
+from models.reading import PREFIX
+from models.service import TABLE
+
+cli = typer.Typer(
+    help="Ingress for Docker Swarm: service labels to a converged HAProxy, without reloads. "
+    "Every variable can also be given as a secret dfp_<lower case name>, which wins.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+)
+
+SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")]
+
+
+@cli.command()
+def proxy(
+    stack_file: Annotated[
+        Path | None, typer.Option(help="Take the services from this compose file instead of a Swarm (STACK_FILE).")
+    ] = None,
+    listener_address: Annotated[
+        str | None, typer.Option(help="Hosts of the listeners, comma-separated (LISTENER_ADDRESS).")
+    ] = None,
+    state_dir: Annotated[Path | None, typer.Option(help="Folder for what survives a restart (STATE_DIR).")] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder for sockets (RUN_DIR).")] = None,
+    port: Annotated[int | None, typer.Option(help="Port of the API (PORT).")] = None,
+    secrets_dir: SecretsDir = SECRETS_DIR,
+) -> None:
+    """Supervise the HAProxy beside this process and converge it to the services.
+
+    The services come from the first that applies: --stack-file, the listeners at LISTENER_ADDRESS, or the Docker API
+    (DOCKER_HOST), which must be a Swarm manager's.
+    """
+    settings = _settings(
+        proxy_settings,
+        secrets_dir,
+        stack_file=stack_file,
+        listener_address=listener_address,
+        state_dir=state_dir,
+        run_dir=run_dir,
+        port=port,
+    )
+    set_up_logs(level=settings.log_level, form=settings.log_format)
+    _run(run_proxy(settings, secrets_dir=secrets_dir))
+
+
+@cli.command()
+def listener(
+    port: Annotated[int | None, typer.Option(help="Port of the API (PORT).")] = None,
+    secrets_dir: SecretsDir = SECRETS_DIR,
+) -> None:
+    """Publish the services of this Swarm to the proxies; runs on a manager, with the Docker socket mounted read-only."""
+    settings = _settings(listener_settings, secrets_dir, port=port)
+    set_up_logs(level=settings.log_level, form=settings.log_format)
+    _run(run_listener(settings))
+
+
+@cli.command()
+def healthcheck() -> None:
+    """Tell whether the controller on this machine is ready: exit status 0 if it is."""
+    raise typer.Exit(container_healthcheck.main())
+
+
+@cli.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+def init(command: Annotated[list[str], typer.Argument(help="The command to keep running.")]) -> None:
+    """Keep a command running as process 1 of a container, so that HAProxy outlives a controller that dies."""
+    raise typer.Exit(container_init.main(command))
+
+
+@cli.command()
+def labels() -> None:
+    """List every label with what it may be and what it does."""
+    table = Table(show_lines=True)
+    for title in ("Label", "Per destination (.N)", "Allowed", "Default", "What it does"):
+        table.add_column(title)
+    for row in TABLE.values():
+        indexed = "yes" if row.label.indexed else "no"
+        table.add_row(PREFIX + row.name, indexed, row.allowed, row.default, row.label.doc)
+    Console().print(table)
+
+
+def _settings(read: Any, secrets_dir: Path, **options: Any) -> Any:  # noqa: ANN401 - of either role
+    try:
+        return read(secrets_dir=secrets_dir, **options)
+    except PermanentError as error:
+        _fail(error)
+
+
+def _run(role: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(role)
+    except* PermanentError as group:
+        _fail(group.exceptions[0])
+    except* SwarmgateError as group:
+        _fail(group.exceptions[0], status=1)
+
+
+def _fail(error: BaseException, status: int = container_init.MISCONFIGURED) -> None:
+    sys.stderr.write(f"swarmgate: {error}\n")
+    sys.exit(status)
+
+
+def main() -> None:
+    """Run the command line."""
+    cli()

@@ -1,0 +1,1 @@
+"""HTTP: what both roles answer on their API port; nothing here decides anything."""

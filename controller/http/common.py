@@ -1,0 +1,40 @@
+"""The endpoints that both roles have: health, readiness and metrics."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether requests may be sent here, and in words why not."""
+
+    ready: bool
+    message: str = ""
+
+
+def make_app(title: str, *, readiness: Callable[[], Readiness], registry: CollectorRegistry) -> FastAPI:
+    """Return an application with ``/healthz``, ``/readyz`` and ``/metrics``."""
+    app = FastAPI(title=title, docs_url="/docs", redoc_url=None)
+
+    @app.get("/healthz", summary="The controller runs")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", summary="Requests may be sent here (200), or not yet (503)")
+    async def readyz() -> JSONResponse:
+        state = readiness()
+        content: dict[str, Any] = {"ready": state.ready}
+        if state.message:
+            content["message"] = state.message
+        return JSONResponse(content, status_code=200 if state.ready else 503)
+
+    @app.get("/metrics", summary="Metrics in the Prometheus text format", response_class=Response)
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return app

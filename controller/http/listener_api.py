@@ -1,0 +1,81 @@
+"""The listener's API: the whole desired world for proxies that may have it.
+
+A snapshot holds credentials, since labels may, so it is given to callers who know the token or, where none is set,
+to addresses that the Swarm itself says are running tasks of the proxy service.
+"""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
+from pydantic import SecretStr
+
+from controller.http.common import Readiness, make_app
+from controller.metrics import Metrics
+from controller.published import Published, Report
+
+LONGEST_WAIT = 60.0
+"""Seconds that a poll may be held."""
+
+
+class Gate:
+    """Decides who may have the snapshot.
+
+    ``proxy_addresses`` asks the Swarm for the addresses of the proxy's tasks.
+    """
+
+    def __init__(self, token: SecretStr | None, proxy_addresses: Callable[[], Awaitable[frozenset[str]]]) -> None:
+        self._token = token.get_secret_value() if token else ""
+        self._proxy_addresses = proxy_addresses
+
+    async def admits(self, address: str, authorization: str) -> bool:
+        """Return whether a caller at this address, with this ``Authorization`` header, may have the snapshot."""
+        if self._token:
+            return hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode())
+        return address in await self._proxy_addresses()
+
+
+def make_listener_app(
+    published: Published, gate: Gate, metrics: Metrics, readiness: Callable[[], Readiness]
+) -> FastAPI:
+    """Return the listener's application."""
+    app = make_app("Swarmgate listener", readiness=readiness, registry=metrics.registry)
+
+    @app.get("/v1/snapshot", summary="The whole world; with If-None-Match and wait, only once it has changed")
+    async def snapshot(
+        request: Request,
+        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
+        replica: Annotated[str, Query(max_length=128)] = "",
+        programmed: Annotated[str, Query(max_length=128)] = "",
+        conditions: Annotated[str, Query(max_length=128)] = "",
+        if_none_match: Annotated[str, Header(max_length=256)] = "",
+        authorization: Annotated[str, Header(max_length=1024)] = "",
+    ) -> Response:
+        address = request.client.host if request.client else ""
+        if not await gate.admits(address, authorization):
+            raise HTTPException(
+                403, f"{address} may not have the snapshot: it is no task of the proxy service, or its token is wrong"
+            )
+        if replica:
+            published.note(Report(replica=replica, address=address, programmed=programmed, conditions=conditions))
+        version = await published.newer_than(if_none_match.strip('"'), wait=wait)
+        if version is None:
+            raise HTTPException(503, "the Swarm has not been read yet")
+        headers = {"ETag": f'"{version.etag}"', "Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+        if version.etag == if_none_match.strip('"'):
+            return Response(status_code=304, headers=headers)
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            headers["Content-Encoding"] = "gzip"
+            return Response(version.compressed, media_type="application/json", headers=headers)
+        return Response(version.body, media_type="application/json", headers=headers)
+
+    @app.get("/v1/replicas", summary="The proxies that ask this listener, and what each has programmed")
+    async def replicas() -> list[dict[str, Any]]:
+        return [
+            {**asdict(report), "converged": report.programmed == published.etag, "seconds_ago": round(age, 1)}
+            for report, age in published.reports()
+        ]
+
+    return app

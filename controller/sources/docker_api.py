@@ -1,0 +1,267 @@
+"""`DockerSource`: the world as a Swarm manager's Docker API tells it.
+
+One reading is two requests, however many services there are. Events only say "look again"; and because Swarm has
+no events for tasks, the timer in `DockerSource.watch` says so too, often while something is changing.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from docker.tls import TLSConfig
+
+from controller.backoff import Backoff
+from controller.errors import SourceUnavailableError
+from controller.sources.decode import LABEL_PREFIX, NOTIFY_LABEL, decode_addresses, decode_snapshot, find_service_id
+from controller.sources.docker_connection import DockerConnection, Filters, decode_json
+from controller.sources.health import Clock, HealthRecord, Outage
+from controller.sources.threads import Work
+from models.snapshot import Snapshot
+
+T = TypeVar("T")
+
+FAST_POLL = 1.0
+"""Seconds between readings while tasks are coming and going."""
+STIRRED = 15.0
+"""Seconds after an event during which tasks are expected to follow."""
+
+_WORLD_EVENTS: Filters = {"type": ("service", "node", "network", "secret", "config"), "scope": ("swarm",)}
+_RUNNING: Filters = {"desired-state": ("running",)}
+_CALLERS_KEPT = 1.0
+_MARGIN = 0.5
+_GOODBYE = 1.0
+_STEADY = 10.0
+_MOST_PATIENCE = 5.0
+"""Seconds between attempts, at most: small, since an engine that is back should be heard soon, and asking is cheap."""
+
+
+class DockerSource(HealthRecord):
+    """Reads services and tasks from the engine at ``docker_host``, which must be a Swarm manager.
+
+    Services without ``notify_label`` are left out by the engine itself; of labels only those that begin with
+    ``label_prefix`` are kept. All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between
+    readings when nothing is changing, ``silence`` after which a mute event stream is opened anew.
+    """
+
+    def __init__(
+        self,
+        docker_host: str = "unix:///var/run/docker.sock",
+        notify_label: str = NOTIFY_LABEL,
+        *,
+        label_prefix: str = LABEL_PREFIX,
+        tls: TLSConfig | bool = False,
+        timeout: float = 10.0,
+        slow_poll: float = 5.0,
+        silence: float = 600.0,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        super().__init__(clock)
+        self._notify_label = notify_label
+        self._label_prefix = label_prefix
+        self._timeout = timeout
+        self._slow_poll = slow_poll
+        self._silence = silence
+        self._connect: Callable[[], DockerConnection] = partial(DockerConnection, docker_host, tls=tls, timeout=timeout)
+        self._connection = self._connect()
+        self._turn = asyncio.Lock()
+        self._stuck: Work[Any] | None = None
+        self._stirred = asyncio.Event()
+        self._stirred_at = clock()
+        self._changed_at = clock()
+        self._last: tuple[bytes, Snapshot] | None = None
+        self._callers: tuple[float, str, frozenset[str]] | None = None
+
+    async def snapshot(self) -> Snapshot:
+        """Read all services and tasks now; the same object as before if not a byte has changed.
+
+        Raises:
+            SourceUnavailableError: the engine does not give a whole answer in time; the text says what to do.
+        """
+        try:
+            snapshot = await self._read(self._read_world)
+        except SourceUnavailableError as error:
+            self.failed(error)
+            raise
+        self.succeeded()
+        if snapshot.converging:
+            self._stirred.set()
+        return snapshot
+
+    async def proxy_addresses(self, service_name: str) -> frozenset[str]:
+        """The addresses of the running tasks of the service with exactly this name; none if there is no such service.
+
+        Answers are kept for a second, so that strangers who ask for a snapshot cost the engine little.
+
+        Raises:
+            SourceUnavailableError: the engine cannot tell.
+        """
+        now = self._clock()
+        if self._callers and self._callers[1] == service_name and now - self._callers[0] < _CALLERS_KEPT:
+            return self._callers[2]
+        addresses = await self._read(lambda connection: self._read_addresses(connection, service_name))
+        self._callers = (now, service_name, addresses)
+        return addresses
+
+    async def watch(self, mark_dirty: Callable[[str], None]) -> None:
+        """Mark dirty upon events, after each (re)connection, and by a timer that follows the Swarm's pace."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._poll(mark_dirty))
+            group.create_task(self._follow_events(mark_dirty))
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        async with self._turn:
+            self._connection.abort()
+            self._connection.close()
+            self._connection = self._connect()
+
+    def _read_world(self, connection: DockerConnection) -> Snapshot:
+        # A service that is updated between the two reads appears with old labels and new tasks, one that is
+        # created or removed without tasks. Neither lasts: each such change is an event of its own, so that a
+        # reading that began after it follows. Services come first so that the tasks, which nothing tells us
+        # about, are the fresher part.
+        deadline = time.monotonic() + self._timeout
+        services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline)
+        tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
+        digest = _digest(services, tasks)
+        if self._last and self._last[0] == digest:
+            return self._last[1]
+        snapshot = decode_snapshot(
+            decode_json(services),
+            decode_json(tasks),
+            notify_label=self._notify_label,
+            label_prefix=self._label_prefix,
+        )
+        self._last = (digest, snapshot)
+        self._changed_at = self._clock()
+        return snapshot
+
+    def _read_addresses(self, connection: DockerConnection, service_name: str) -> frozenset[str]:
+        deadline = time.monotonic() + self._timeout
+        services = connection.read("/services", {"name": (service_name,)}, deadline=deadline)
+        service_id = find_service_id(decode_json(services), service_name)
+        if service_id is None:
+            return frozenset()
+        tasks = connection.read("/tasks", {**_RUNNING, "service": (service_id,)}, deadline=deadline)
+        return decode_addresses(decode_json(tasks))
+
+    async def _read(self, call: Callable[[DockerConnection], T]) -> T:
+        """Run a blocking read in a thread; at most one such thread exists, however long an engine hangs."""
+        async with self._turn:
+            if self._stuck and self._stuck.is_running:
+                raise SourceUnavailableError(
+                    f"Docker Engine at {self._connection.docker_host}: an earlier read still hangs"
+                )
+            connection = self._connection
+            work = Work(lambda: _decoded(call, connection), name="docker-read")
+            try:
+                async with asyncio.timeout(self._timeout + _MARGIN):
+                    return await work.result()
+            except TimeoutError:
+                raise SourceUnavailableError(
+                    f"Docker Engine at {connection.docker_host}: no whole answer within {self._timeout:g} s; "
+                    "is the engine overloaded or hanging?"
+                ) from None
+            finally:
+                if work.is_running and not work.is_done:
+                    connection.abort()
+                    self._connection = self._connect()
+                    self._stuck = work
+
+    async def _poll(self, mark_dirty: Callable[[str], None]) -> None:
+        while True:
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout(self._interval()):
+                    # Whatever stirs the world has marked it dirty by itself; it only makes the timer run faster.
+                    await self._stirred.wait()
+            except TimeoutError:
+                mark_dirty("poll")
+
+    def _interval(self) -> float:
+        now = self._clock()
+        return poll_interval(
+            self._last[1] if self._last and self.error is None else Snapshot(),
+            since_stirred=now - self._stirred_at,
+            since_change=now - self._changed_at,
+            slow=self._slow_poll,
+        )
+
+    async def _follow_events(self, mark_dirty: Callable[[str], None]) -> None:
+        outage = Outage("Event stream lost", "Event stream restored")
+        backoff = Backoff(first=0.25, longest=_MOST_PATIENCE)
+        while True:
+            began = self._clock()
+            try:
+                await self._follow_stream(mark_dirty, outage)
+            except SourceUnavailableError as error:
+                outage.begin(error)
+            if self._clock() - began > _STEADY:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_delay())
+
+    async def _follow_stream(self, mark_dirty: Callable[[str], None], outage: Outage) -> None:
+        """Follow one event stream to its end."""
+        loop = asyncio.get_running_loop()
+
+        def stir(line: str) -> None:
+            outage.end()
+            self._stirred_at = self._clock()
+            self._stirred.set()
+            mark_dirty("event" if line else "event stream connected")
+
+        connection = self._connect()
+        work = Work(
+            lambda: connection.follow(
+                "/events",
+                _WORLD_EVENTS,
+                on_event=lambda line: _call_in(loop, stir, line),
+                silence=self._silence,
+            ),
+            name="docker-events",
+        )
+        try:
+            await work.result()
+        finally:
+            connection.abort()
+            await work.ended(_GOODBYE)
+
+
+def poll_interval(snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float) -> float:
+    """Seconds until tasks should be read again.
+
+    About one while a rolling update runs or shortly after an event. A service that lacks tasks starts the same
+    way, but one that lacks them for long is stuck (an image that is missing, no node that fits) rather than
+    converging: the longer nothing changes, the slower.
+    """
+    if since_stirred < STIRRED or any(service.updating for service in snapshot.services):
+        return min(FAST_POLL, slow)
+    if snapshot.converging:
+        return min(slow, max(FAST_POLL, since_change / 10))
+    return slow
+
+
+def _decoded(call: Callable[[DockerConnection], T], connection: DockerConnection) -> T:
+    try:
+        return call(connection)
+    except ValueError as error:
+        raise SourceUnavailableError(
+            f"Docker Engine at {connection.docker_host}: its answer is not that of a Docker Engine ({error}); "
+            "is DOCKER_HOST right?"
+        ) from error
+
+
+def _digest(*bodies: bytes) -> bytes:
+    digest = hashlib.blake2b()
+    for body in bodies:
+        digest.update(len(body).to_bytes(8, "big"))
+        digest.update(body)
+    return digest.digest()
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], value: str) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(call, value)

@@ -1,0 +1,358 @@
+"""`ListenerSource`: the world as one or several Swarmgate listeners tell it, for proxies without a Docker socket.
+
+A listener answers ``GET /v1/snapshot`` with a `Snapshot` as JSON and an ETag. With ``If-None-Match`` and ``wait`` the
+request is held until there is something new, so a change arrives as soon as it is known, and a lost connection costs
+one more request and nothing else. The same request tells the listener what this replica has programmed.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import ValidationError
+
+from controller.backoff import Backoff
+from controller.errors import SourceUnavailableError
+from controller.sources.health import Clock, Outage
+from controller.sources.saved import SavedSnapshot
+from models.snapshot import Snapshot, SwarmService
+
+LISTENER_PORT = 8080
+MOST_BYTES = 64 << 20
+"""The largest answer that is read, in bytes and uncompressed: about ten times a world of 10,000 services."""
+
+_PATH = "/v1/snapshot"
+_LEAST_PAUSE = 0.1
+_UNCHANGED_PAUSE = 1.0
+_MOST_PATIENCE = 5.0
+_REMEMBERED = 16
+
+_ADVICE = MappingProxyType(
+    {
+        401: "check that the listener token is the same here and there",
+        403: "check that the listener token is the same here and there or, without one, that the listener's "
+        "SERVICE_NAME is the name of this proxy's service and both share a network",
+        404: "is it a Swarmgate listener?",
+        503: "it has no answer yet",
+    }
+)
+
+
+class _Listener:
+    """One configured address: what was last heard from it, and how it is doing."""
+
+    def __init__(self, address: str, saved: SavedSnapshot | None) -> None:
+        self.url = listener_url(address)
+        self.outage = Outage("Listener unreachable", "Listener reachable again", listener=self.url)
+        self.saved = saved
+        self.snapshot = saved.load() if saved else None
+        self.etag = ""
+        self.last_success: float | None = None
+        self.error: str | None = None
+        self.poll: asyncio.Task[bool] | None = None
+
+    @property
+    def is_failing(self) -> bool:
+        return self.error is not None
+
+
+class ListenerSource:
+    """Polls the listeners at ``addresses``, each ``host``, ``host:port`` or a URL; the port is 8080 unless given.
+
+    Several addresses are listeners of different Swarms, and the world is the union of theirs: what each last said
+    stays in force while it cannot be reached, also across a restart if there is a ``state_dir``. Several listeners
+    behind one name are interchangeable. ``token`` is sent as bearer token, ``replica`` is the name under which the
+    listener keeps what this proxy reports. ``wait`` is how many seconds a listener may hold a poll, ``timeout``
+    how many it may take to answer one that it should not hold.
+    """
+
+    def __init__(
+        self,
+        addresses: tuple[str, ...],
+        token: str | None = None,
+        replica: str = "",
+        *,
+        state_dir: Path | None = None,
+        wait: float = 25.0,
+        timeout: float = 5.0,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        if not addresses:
+            raise ValueError("no listener address")
+        # A single listener's world is kept by whoever guards this source.
+        is_union = len(addresses) > 1
+        self._listeners = [
+            _Listener(address, SavedSnapshot(state_dir / _file_name(address)) if state_dir and is_union else None)
+            for address in addresses
+        ]
+        self._is_union = is_union
+        self._replica = replica
+        self._wait = wait
+        self._timeout = timeout
+        self._clock = clock
+        self._is_watching = False
+        self._programmed = ""
+        self._conditions = ""
+        self._merged: tuple[tuple[Snapshot, ...], Snapshot] = ((), Snapshot())
+        self._etags: dict[str, dict[str, str]] = {}
+        # No proxies from the environment: a listener is a neighbour, and the token is for it alone.
+        self._client = httpx.AsyncClient(
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=httpx.Timeout(timeout, read=None),
+            trust_env=False,
+        )
+
+    @property
+    def last_success(self) -> float | None:
+        """When the listener that was silent for longest last answered, of those that ever did (monotonic seconds)."""
+        return min((each.last_success for each in self._listeners if each.last_success is not None), default=None)
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong with the listeners that cannot be reached; None if all can."""
+        return "; ".join(each.error for each in self._listeners if each.error) or None
+
+    @property
+    def programmed(self) -> str:
+        """The `Snapshot.digest` that this proxy has programmed; set it, and the listeners are told at once."""
+        return self._programmed
+
+    @programmed.setter
+    def programmed(self, digest: str) -> None:
+        if digest != self._programmed:
+            self._programmed = digest
+            self._report()
+
+    @property
+    def conditions(self) -> str:
+        """A digest of this proxy's conditions; set it, and the listeners are told at once."""
+        return self._conditions
+
+    @conditions.setter
+    def conditions(self, digest: str) -> None:
+        if digest != self._conditions:
+            self._conditions = digest
+            self._report()
+
+    async def snapshot(self) -> Snapshot:
+        """The union of what all listeners say; each is asked once more, except those known to be unreachable.
+
+        Raises:
+            SourceUnavailableError: the only listener cannot be reached, or none of several ever could.
+        """
+        asked = [each for each in self._listeners if not (self._is_watching and each.is_failing)]
+        await asyncio.gather(*(self._ask(each) for each in asked))
+        known = tuple(each.snapshot for each in self._listeners if each.snapshot is not None)
+        if not known or (self.error and not self._is_union):
+            raise SourceUnavailableError(self.error or "no listener has answered yet")
+        return self._union(known)
+
+    async def watch(self, mark_dirty: Callable[[str], None]) -> None:
+        """Keep a long poll at each listener, and mark dirty when one says something new, fails, or is back."""
+        self._is_watching = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in self._listeners:
+                    group.create_task(self._follow(each, mark_dirty))
+        finally:
+            self._is_watching = False
+
+    async def close(self) -> None:
+        """Let go of all connections, and finish writing to disk."""
+        await self._client.aclose()
+        for each in self._listeners:
+            if each.saved:
+                await each.saved.close()
+
+    def _union(self, known: tuple[Snapshot, ...]) -> Snapshot:
+        parts, merged = self._merged
+        if len(parts) != len(known) or any(part is not each for part, each in zip(parts, known, strict=True)):
+            merged = merge(known)
+            self._merged = known, merged
+        self._etags[merged.digest] = {each.url: each.etag for each in self._listeners}
+        while len(self._etags) > _REMEMBERED:
+            del self._etags[next(iter(self._etags))]
+        return merged
+
+    def _report(self) -> None:
+        """End the polls that are being held, so that the next ones carry the news."""
+        for each in self._listeners:
+            if each.poll is not None:
+                each.poll.cancel()
+
+    async def _ask(self, listener: _Listener) -> None:
+        """Fetch without waiting; a failure is noted, not raised."""
+        try:
+            await self._fetch(listener, wait=0)
+        except SourceUnavailableError as error:
+            listener.error = str(error)
+
+    async def _follow(self, listener: _Listener, mark_dirty: Callable[[str], None]) -> None:
+        backoff = Backoff(first=0.25, longest=_MOST_PATIENCE)
+        while True:
+            was_failing, began = listener.is_failing, self._clock()
+            try:
+                changed = await self._poll(listener)
+            except SourceUnavailableError as error:
+                listener.error = str(error)
+                self._note(listener)
+                if not was_failing:
+                    mark_dirty("listener unreachable")
+                await asyncio.sleep(backoff.next_delay())
+                continue
+            backoff.reset()
+            self._note(listener)
+            if changed or was_failing:
+                mark_dirty("listener")
+            # A listener that does not hold polls must not be asked in a tight loop.
+            pause = _UNCHANGED_PAUSE if changed is False else _LEAST_PAUSE
+            await asyncio.sleep(max(0.0, began + pause - self._clock()))
+
+    def _note(self, listener: _Listener) -> None:
+        """Log outages of one listener among several; that of the only one is logged by whoever gets the error."""
+        if not self._is_union:
+            return
+        if listener.error is not None:
+            listener.outage.begin(listener.error)
+        else:
+            listener.outage.end()
+
+    async def _poll(self, listener: _Listener) -> bool | None:
+        """One long poll: True if there was something new, None if it was ended to report something."""
+        poll = asyncio.create_task(self._fetch(listener, wait=self._wait if listener.etag else 0))
+        listener.poll = poll
+        try:
+            await asyncio.wait({poll})
+        finally:
+            listener.poll = None
+            poll.cancel()
+            await asyncio.gather(poll, return_exceptions=True)
+        return None if poll.cancelled() else poll.result()
+
+    async def _fetch(self, listener: _Listener, *, wait: float) -> bool:
+        """Ask one listener, and keep what it says; True if it is new.
+
+        Raises:
+            SourceUnavailableError: there is no usable answer; what was known stays.
+        """
+        try:
+            async with asyncio.timeout(wait + self._timeout):
+                response, body = await self._get(listener, wait)
+            is_unchanged = response.status_code == httpx.codes.NOT_MODIFIED and listener.etag
+            snapshot = None if is_unchanged else _decode(body)
+        except TimeoutError:
+            raise SourceUnavailableError(
+                f"Listener {listener.url} does not answer in time: is it overloaded or hanging?"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise SourceUnavailableError(_cannot_be_reached(listener.url, error)) from error
+        except ValueError as error:
+            raise SourceUnavailableError(f"Listener {listener.url} gave an unusable answer: {error}") from None
+        listener.last_success = self._clock()
+        listener.error = None
+        return self._keep(listener, snapshot, response.headers.get("ETag", ""))
+
+    def _keep(self, listener: _Listener, snapshot: Snapshot | None, etag: str) -> bool:
+        if snapshot is None:
+            return False
+        is_new = snapshot != listener.snapshot
+        if is_new:
+            listener.snapshot = snapshot
+            if listener.saved:
+                listener.saved.save_soon(snapshot)
+        else:
+            # The same world under a new name: whoever has programmed it has programmed it under this name too.
+            for etags in self._etags.values():
+                if etags.get(listener.url) == listener.etag:
+                    etags[listener.url] = etag
+        listener.etag = etag
+        return is_new
+
+    async def _get(self, listener: _Listener, wait: float) -> tuple[httpx.Response, bytes]:
+        headers = {"If-None-Match": listener.etag} if listener.etag else {}
+        async with self._client.stream(
+            "GET", listener.url + _PATH, params=self._parameters(listener, wait), headers=headers
+        ) as response:
+            if response.status_code not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
+                raise SourceUnavailableError(_refusal(listener.url, response))
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MOST_BYTES:
+                    raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB")
+            return response, bytes(body)
+
+    def _parameters(self, listener: _Listener, wait: float) -> dict[str, str]:
+        parameters = {
+            "wait": f"{wait:g}" if wait else "",
+            "replica": self._replica,
+            "programmed": self._etags.get(self._programmed, {}).get(listener.url, ""),
+            "conditions": self._conditions,
+        }
+        return {name: value for name, value in parameters.items() if value}
+
+
+def listener_url(address: str) -> str:
+    """The base URL for an address as configured: ``listener`` becomes ``http://listener:8080``.
+
+    Raises:
+        ValueError: it is no address.
+    """
+    text = address.strip()
+    parts = urlsplit(text if "://" in text else f"http://{text}")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(f"not the address of a listener: {address!r} (host, host:port or http://host:port)")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{parts.port or LISTENER_PORT}"
+
+
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """The union of several worlds, sorted by name; of services with equal names the older one stays."""
+    worlds = list(snapshots)
+    if len(worlds) == 1:
+        return worlds[0]
+    by_name: dict[str, SwarmService] = {}
+    for service in (service for world in worlds for service in world.services):
+        by_name[service.name] = min(by_name.get(service.name, service), service, key=_age)
+    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)))
+
+
+def _age(service: SwarmService) -> tuple[float, str]:
+    return service.created_at.timestamp(), service.id
+
+
+def _decode(body: bytes) -> Snapshot:
+    """Parse an answer; fields that a newer listener may know in addition are ignored.
+
+    Raises:
+        ValueError: it is no snapshot. The text does not quote the answer, which may hold passwords.
+    """
+    try:
+        return Snapshot.model_validate_json(body, extra="ignore")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        where = ".".join(str(step) for step in first["loc"])
+        raise ValueError(f"it is no snapshot ({first['type']}{' at ' if where else ''}{where})") from None
+
+
+def _refusal(url: str, response: httpx.Response) -> str:
+    advice = _ADVICE.get(response.status_code, "see its log")
+    return f"Listener {url} refuses with status {response.status_code}: {advice}"
+
+
+def _cannot_be_reached(url: str, error: Exception) -> str:
+    cause = str(error) or type(error).__name__
+    return (
+        f"Listener {url} cannot be reached ({cause}): check that it runs, that LISTENER_ADDRESS is right, "
+        "and that proxy and listener share a network"
+    )
+
+
+def _file_name(address: str) -> str:
+    parts = urlsplit(listener_url(address))
+    safe = "".join(char if char.isalnum() or char in "-." else "_" for char in parts.netloc)
+    return f"listener-{safe}.json"

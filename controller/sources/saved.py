@@ -1,0 +1,102 @@
+"""The last good snapshot on disk, so that a replica that starts while nobody can be asked still knows its world.
+
+It holds whatever labels hold, passwords too, so only its owner may read it. A disk that is full or read-only
+takes that safety net away, but must not take anything else away.
+"""
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import structlog
+from pydantic import ValidationError
+
+from controller.sources.health import Outage
+from models.snapshot import Snapshot
+
+_log = structlog.get_logger()
+
+_PRIVATE = 0o600
+
+
+class SavedSnapshot:
+    """A snapshot in the file at ``path``; written at most every ``interval`` seconds, since tasks come and go fast."""
+
+    def __init__(self, path: Path, *, interval: float = 5.0) -> None:
+        self._path = path
+        self._interval = interval
+        self._outage = Outage("Snapshot cannot be saved", "Snapshot can be saved again", path=str(path))
+        self._writing = threading.Lock()
+        self._wanted: Snapshot | None = None
+        self._written: Snapshot | None = None
+        self._text: str | None = None
+        self._saver: asyncio.Task[None] | None = None
+
+    def load(self) -> Snapshot | None:
+        """What was saved, or None if there is nothing usable; a corrupt file is reported and left alone."""
+        try:
+            text = self._path.read_text(encoding="utf-8")
+            snapshot = Snapshot.model_validate_json(text, extra="ignore")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            # A ValidationError quotes its input, and the input may hold passwords.
+            cause = "not a snapshot" if isinstance(error, ValidationError | UnicodeDecodeError) else str(error)
+            _log.warning("Saved snapshot ignored", path=str(self._path), error=cause)
+            return None
+        self._text = text
+        return snapshot
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Write the snapshot unless the file says the same; a failure is reported once, never raised."""
+        with self._writing:
+            text = snapshot.model_dump_json()
+            if text == self._text:
+                return
+            try:
+                _write(self._path, text)
+            except OSError as error:
+                self._outage.begin(error.strerror or error)
+                return
+            self._text = text
+            self._outage.end()
+
+    def save_soon(self, snapshot: Snapshot) -> None:
+        """Have the snapshot, or one that follows it, written in the background."""
+        self._wanted = snapshot
+        if self._saver is None or self._saver.done():
+            self._saver = asyncio.create_task(self._save_wanted())
+
+    async def close(self) -> None:
+        """Write what is still waiting to be written."""
+        if self._saver is not None:
+            self._saver.cancel()
+            await asyncio.gather(self._saver, return_exceptions=True)
+        if self._wanted is not None and self._wanted is not self._written:
+            await asyncio.to_thread(self.save, self._wanted)
+
+    async def _save_wanted(self) -> None:
+        while self._wanted is not None and self._wanted is not self._written:
+            snapshot = self._wanted
+            await asyncio.to_thread(self.save, snapshot)
+            self._written = snapshot
+            await asyncio.sleep(self._interval)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file as a whole: after a crash there is the old one or the new one, never half of one."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchmod(descriptor, _PRIVATE)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
