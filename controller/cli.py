@@ -13,6 +13,7 @@ from rich.table import Table
 from controller import healthcheck as container_healthcheck
 from controller import init as container_init
 from controller.app import run_listener, run_proxy
+from controller.demo import run_demo
 from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
 from controller.errors import PermanentError, SwarmgateError
 from controller.logs import set_up_logs
@@ -82,6 +83,17 @@ def healthcheck() -> None:
 def init(command: Annotated[list[str], typer.Argument(help="The command to keep running.")]) -> None:
     """Keep a command running as process 1 of a container, so that HAProxy outlives a controller that dies."""
     raise typer.Exit(container_init.main(command))
+
+
+@cli.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Folder for the stack file to edit and the proxy's state.")] = Path(
+        "build/demo"
+    ),
+) -> None:
+    """Show it on this machine without Docker: two small services, a stack file to edit, and a proxy that follows it."""
+    set_up_logs(form="text")
+    _run(run_demo(folder))
 
 
 @cli.command()

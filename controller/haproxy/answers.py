@@ -20,6 +20,7 @@ _COMMANDS: Mapping[Capability, tuple[str, ...]] = MappingProxyType(
     }
 )
 _MAP_LINE = re.compile(r"-?\d+ \((?P<file>.+?)\) ")
+_NEW_VERSION = re.compile(r"New version created: (?P<version>\d+)")
 _MASTER_LINE = re.compile(r"(?P<pid>\d+)\s+master\s+\d+ \[failed: (?P<failed>\d+)\]")
 _WORKER_LINE = re.compile(r"(?P<pid>\d+)\s+worker\s+(?P<reloads>\d+)")
 _SERVER_FIELDS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state")
@@ -117,6 +118,12 @@ def parse_map(answer: str) -> dict[str, str]:
         key, _, value = entry.partition(" ")
         entries.setdefault(key, value)
     return entries
+
+
+def parse_new_version(answer: str) -> int | None:
+    """Return the number of a map's new version (``prepare map <file>``), None if HAProxy refused."""
+    match = _NEW_VERSION.match(answer)
+    return int(match["version"]) if match else None
 
 
 def parse_backends(answer: str) -> tuple[str, ...]:

@@ -1,15 +1,16 @@
 """How HAProxy is told: each `Change` as commands of its runtime socket, and what counts as success.
 
-Commands of one change may be sent without waiting for each answer, except where ``barrier`` says that all before must
-have succeeded. The formats are those of the Management guide, section 9.3.
+Nothing is sent from here: a change is a conversation, a generator that yields commands and is given their answers.
+The commands of one turn do not depend on each other and are sent at once. The formats are those of the Management
+guide, section 9.3.
 
 Taking away never breaks a connection: a server goes to maintenance, which stops new connections only, and is deleted
 once its last connection has ended. There is no time limit: a websocket may hold up a retirement for days, which costs
 HAProxy a few kilobytes and is reported as pending.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
@@ -20,19 +21,19 @@ from controller.changes import (
     BackendRetired,
     Change,
     MapChanged,
+    MapReplaced,
     ServerAdded,
     ServerMoved,
     ServerRetired,
 )
-from controller.errors import PermanentError
-from models.observed import Observed
+from controller.errors import PermanentError, RuntimeRefusedError
+from controller.haproxy.answers import parse_new_version, parse_servers
 
 LINE_LIMIT = 12_000
 """Bytes of one command or payload: with some reserve what fits into HAProxy's ``tune.bufsize`` of 16,384."""
-PAYLOAD_FROM = 100
-"""From this many new entries on, a map gets them in payloads, not each by its own command."""
 
-_ABSENT = ("No such server.", "No such backend.")
+_GONE = ("No such server.", "No such backend.")
+_NO_ENTRY = "entry not found."
 
 
 class Verdict(Enum):
@@ -48,20 +49,20 @@ class Verdict(Enum):
 class Command:
     """A line for HAProxy's runtime socket and, for some commands, the payload that follows it.
 
-    ``done`` and ``pending`` are the beginnings of the last line of answers that mean so; an empty answer means done
-    if ``done`` has "". Everything else is a refusal.
+    ``done`` and ``pending`` are the beginnings of the last line of answers that mean so, "" being the empty answer.
+    Everything else is a refusal, unless the command ``reads`` only.
     """
 
     text: str
     payload: str | None = None
     done: tuple[str, ...] = ("",)
     pending: tuple[str, ...] = ()
-    barrier: bool = False
+    reads: bool = False
 
     def verdict(self, answer: str) -> Verdict:
         """Tell what HAProxy's answer means; of several lines the last one decides, those before are remarks."""
         last_line = answer.rpartition("\n")[2]
-        if _says(last_line, self.done):
+        if self.reads or _says(last_line, self.done):
             return Verdict.DONE
         return Verdict.PENDING if _says(last_line, self.pending) else Verdict.REFUSED
 
@@ -70,105 +71,146 @@ def _says(line: str, beginnings: tuple[str, ...]) -> bool:
     return any(line.startswith(beginning) if beginning else not line for beginning in beginnings)
 
 
-def commands(change: Change, observed: Observed) -> list[Command]:
-    """Return the commands that bring ``change`` about in an HAProxy that runs ``observed``.
+Steps = Generator[list[Command], list[str], None]
+"""A conversation with HAProxy: yields what to send next, is sent the answers, each of them done or pending."""
 
-    What HAProxy already has costs no command where that can be seen (map entries). A server or backend that exists
-    although it is to be added is a refusal: its options cannot be seen, so they may be others.
+
+def steps(change: Change) -> Steps:
+    """Return the conversation that brings ``change`` about.
+
+    What HAProxy already has is no error where that can be told (map entries, addresses, what is gone already). A
+    server or backend that exists although it is to be added is a refusal: it may have been made with other options.
 
     Raises:
-        PermanentError: a word cannot be written on HAProxy's command line.
+        PermanentError: a word of the change cannot be written on HAProxy's command line.
     """
-    return list(_WRITERS[type(change)](change, observed))
+    return _STEPS[type(change)](change)
 
 
-def batches(sequence: Iterable[Command]) -> list[list[Command]]:
-    """Cut commands before each barrier: a batch is sent only if all of the one before succeeded."""
-    result: list[list[Command]] = []
-    for command in sequence:
-        if command.barrier or not result:
+def waves(changes: Iterable[Change]) -> list[list[Change]]:
+    """Cut changes into what can be said in one go: each change of a map is a wave of its own.
+
+    What is routed by a map must exist before the map says so, and be left by one map before another one forgets it.
+    """
+    result: list[list[Change]] = []
+    alone = True
+    for change in changes:
+        is_map = isinstance(change, MapChanged | MapReplaced)
+        if alone or is_map:
             result.append([])
-        result[-1].append(command)
+        result[-1].append(change)
+        alone = is_map
     return result
 
 
-def _backend_added(change: BackendAdded, _observed: Observed) -> Iterator[Command]:
+def _say(*turns: list[Command]) -> Steps:
+    for turn in turns:
+        yield turn
+
+
+def _backend_added(change: BackendAdded) -> Steps:
     backend, profile = _word(change.backend), _word(change.profile)
-    yield Command(f"add backend {backend} from {profile} mode {change.mode}", done=("New backend registered.",))
+    return _say(
+        [Command(f"add backend {backend} from {profile} mode {change.mode}", done=("New backend registered.",))]
+    )
 
 
-def _backend_published(change: BackendPublished, _observed: Observed) -> Iterator[Command]:
-    yield Command(f"publish backend {_word(change.backend)}", done=("Backend published.",))
+def _backend_published(change: BackendPublished) -> Steps:
+    return _say([Command(f"publish backend {_word(change.backend)}", done=("Backend published.",))])
 
 
-def _server_added(change: ServerAdded, _observed: Observed) -> Iterator[Command]:
+def _server_added(change: ServerAdded) -> Steps:
     server = _server(change.backend, change.server)
     options = [_word(option) for option in change.options.split()]
-    line = ["add server", server, f"{_host(change.address)}:{change.port:d}", *options]
-    yield _bounded(Command(" ".join(line), done=("New server registered.",)))
-    if "check" in options:
-        yield Command(f"enable health {server}")
-    yield Command(f"enable server {server}")
+    line = " ".join(["add server", server, f"{_host(change.address)}:{change.port:d}", *options])
+    health = [Command(f"enable health {server}")] if "check" in options else []
+    added = _bounded(Command(line, done=("New server registered.",)))
+    return _say([added, *health, Command(f"enable server {server}")])
 
 
-def _server_moved(change: ServerMoved, _observed: Observed) -> Iterator[Command]:
+def _server_moved(change: ServerMoved) -> Steps:
+    """Move a server while it is in use.
+
+    It is not put into maintenance meanwhile: where it is the only one, requests of that moment would get 503.
+    HAProxy closes its idle connections to the old address by itself.
+    """
     server = _server(change.backend, change.server)
-    yield Command(
-        f"set server {server} addr {_word(change.address)} port {change.port:d}",
-        done=("IP changed ", "port changed ", "no need to change the addr", "nothing changed"),
-    )
-    yield Command(f"set server {server} state ready", barrier=True)
-    yield Command(f"set server {server} health up")
-
-
-def _server_retired(change: ServerRetired, _observed: Observed) -> Iterator[Command]:
-    yield from _removal(_server(change.backend, change.server))
-
-
-def _removal(server: str) -> Iterator[Command]:
-    yield Command(f"set server {server} state maint", done=("", *_ABSENT))
-    yield Command(
-        f"del server {server}",
-        done=("Server deleted.", *_ABSENT),
-        pending=("Server still has connections attached to it",),
+    moved = ("IP changed ", "port changed ", "no need to change the addr", "nothing changed")
+    return _say(
+        [Command(f"set server {server} addr {_word(change.address)} port {change.port:d}", done=moved)],
+        [Command(f"set server {server} state ready"), Command(f"set server {server} health up")],
     )
 
 
-def _backend_retired(change: BackendRetired, observed: Observed) -> Iterator[Command]:
+def _server_retired(change: ServerRetired) -> Steps:
+    return _say(_removal(_server(change.backend, change.server)))
+
+
+def _removal(server: str) -> list[Command]:
+    held_up = ("Server still has connections attached to it",)
+    return [
+        Command(f"set server {server} state maint", done=("", *_GONE)),
+        Command(f"del server {server}", done=("Server deleted.", *_GONE), pending=held_up),
+    ]
+
+
+def _backend_retired(change: BackendRetired) -> Steps:
     backend = _word(change.backend)
-    yield Command(f"unpublish backend {backend}", done=("Backend unpublished.", "No such backend."))
-    for server in observed.backends.get(change.backend, {}):
-        yield from _removal(_server(change.backend, server))
-    yield Command(
-        f"del backend {backend}",
-        done=("Backend deleted.", "No such backend."),
-        pending=("Backend still has attached streams", "Only a backend without server can be deleted"),
+    held_up = ("Backend still has attached streams", "Only a backend without server can be deleted")
+    return _retire_backend(
+        change.backend,
+        unpublish=Command(f"unpublish backend {backend}", done=("Backend unpublished.", *_GONE)),
+        ask=Command(f"show servers state {backend}", reads=True),
+        delete=Command(f"del backend {backend}", done=("Backend deleted.", *_GONE), pending=held_up),
     )
 
 
-def _map_changed(change: MapChanged, observed: Observed) -> Iterator[Command]:
-    present = observed.maps.get(change.file, {})
+def _retire_backend(name: str, *, unpublish: Command, ask: Command, delete: Command) -> Steps:
+    _, answer = yield [unpublish, ask]
+    servers = parse_servers(answer) if answer.startswith("1\n") else {}
+    removals = [command for server in servers.get(name, {}) for command in _removal(_server(name, server))]
+    yield [*removals, delete]
+
+
+def _map_changed(change: MapChanged) -> Steps:
+    """Change single entries; adding a key that is there would make it a second one, so setting is tried first."""
     file = _word(change.file)
-    entries = {_key(key): _word(value) for key, value in change.entries.items()}
-    updates = {key: value for key, value in entries.items() if present.get(key, value) != value}
-    additions = {key: value for key, value in entries.items() if key not in present}
-    removed = [_key(key) for key in change.removed if key in present and key not in entries]
-    yield from _guarded(_bounded(Command(f"set map {file} {key} {value}")) for key, value in updates.items())
-    yield from _guarded(_map_additions(file, additions))
-    yield from _guarded(_bounded(Command(f"del map {file} {key}", done=("", "Key not found."))) for key in removed)
+    lines = [f"map {file} {_key(key)} {_word(value)}" for key, value in change.entries.items()]
+    removed = [f"del map {file} {_key(key)}" for key in change.removed]
+    return _set_or_add(
+        updates=[_bounded(Command(f"set {line}", done=("", _NO_ENTRY))) for line in lines],
+        additions=[_bounded(Command(f"add {line}")) for line in lines],
+        removals=[_bounded(Command(line, done=("", "Key not found."))) for line in removed],
+    )
 
 
-def _map_additions(file: str, entries: Mapping[str, str]) -> Iterator[Command]:
-    lines = [f"{key} {value}" for key, value in entries.items()]
-    if len(lines) < PAYLOAD_FROM:
-        return (_bounded(Command(f"add map {file} {line}")) for line in lines)
-    return (_bounded(Command(f"add map {file} <<", payload=payload)) for payload in _payloads(lines))
+def _set_or_add(updates: list[Command], additions: list[Command], removals: list[Command]) -> Steps:
+    answers = yield updates
+    yield [addition for addition, answer in zip(additions, answers, strict=True) if answer == _NO_ENTRY]
+    yield removals
+
+
+def _map_replaced(change: MapReplaced) -> Steps:
+    file = _word(change.file)
+    return _replace_map(file, list(_payloads([f"{_key(key)} {value}" for key, value in change.entries.items()])))
+
+
+def _replace_map(file: str, payloads: list[str]) -> Steps:
+    """Fill a new version of a map beside the one in force, then take it into force in one step."""
+    (answer,) = yield [Command(f"prepare map {file}", reads=True)]
+    version = parse_new_version(answer)
+    if version is None:
+        raise RuntimeRefusedError(f"HAProxy refused to prepare {file}: {answer}")
+    yield [Command(f"add map @{version} {file} <<", payload=payload) for payload in payloads]
+    yield [Command(f"commit map @{version} {file}")]
 
 
 def _payloads(lines: Sequence[str]) -> Iterator[str]:
     payload: list[str] = []
     size = 0
     for line in lines:
+        if not line.isprintable() or line.endswith(" "):
+            raise PermanentError(f"Cannot be a line of a map: {line!r}")
         length = len(line.encode()) + 1
         if payload and size + length > LINE_LIMIT:
             yield "\n".join(payload)
@@ -177,11 +219,6 @@ def _payloads(lines: Sequence[str]) -> Iterator[str]:
         size += length
     if payload:
         yield "\n".join(payload)
-
-
-def _guarded(sequence: Iterable[Command]) -> Iterator[Command]:
-    """Put a barrier before the first: a route is written when its backend exists, and unwritten when others are in."""
-    return (replace(command, barrier=index == 0) for index, command in enumerate(sequence))
 
 
 def _server(backend: str, server: str) -> str:
@@ -193,7 +230,7 @@ def _host(address: str) -> str:
 
 
 def _key(key: str) -> str:
-    """Return a map key as a word; a ``#`` would make it a reference on the command line and a comment in a file."""
+    """Return a map key as a word; ``#`` first would make it a comment in the file, or a reference to an entry."""
     if key.startswith("#"):
         raise PermanentError(f"A map key cannot begin with a number sign: {key!r}")
     return _word(key)
@@ -207,13 +244,13 @@ def _word(word: str) -> str:
 
 
 def _bounded(command: Command) -> Command:
-    longest = max(len(command.text.encode()), len((command.payload or "").encode()))
-    if longest > LINE_LIMIT:
-        raise PermanentError(f"Too long for HAProxy's command line, {longest} bytes: {command.text[:80]!r}…")
+    length = len(command.text.encode())
+    if length > LINE_LIMIT:
+        raise PermanentError(f"Too long for HAProxy's command line, {length} bytes: {command.text[:80]!r}…")
     return command
 
 
-_WRITERS: Mapping[type, Callable[[Any, Observed], Iterator[Command]]] = MappingProxyType(
+_STEPS: Mapping[type, Callable[[Any], Steps]] = MappingProxyType(
     {
         BackendAdded: _backend_added,
         BackendPublished: _backend_published,
@@ -222,5 +259,6 @@ _WRITERS: Mapping[type, Callable[[Any, Observed], Iterator[Command]]] = MappingP
         ServerMoved: _server_moved,
         ServerRetired: _server_retired,
         MapChanged: _map_changed,
+        MapReplaced: _map_replaced,
     }
 )

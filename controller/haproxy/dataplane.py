@@ -6,7 +6,7 @@ does not load them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -14,17 +14,19 @@ import structlog
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
 from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError
 from controller.haproxy import answers
-from controller.haproxy.commands import Command, Verdict, batches, commands
+from controller.haproxy.commands import steps, waves
+from controller.haproxy.conversation import converse
 from controller.haproxy.generations import Generations
 from controller.haproxy.lock import StateLock
 from controller.haproxy.process import HAProxyProcess
-from controller.haproxy.runtime import DEFAULT_LIMIT, NoListenerError, Session, session
+from controller.haproxy.runtime import DEFAULT_LIMIT, Session, session
 from controller.haproxy.validate import validate
 from models.observed import NOT_RUNNING, Observed
 from render.files import Rendered
 
 _log = structlog.get_logger(__name__)
 
+_QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
 _RETIREMENT_DELAYS = (0.0, 0.02, 0.1)
 """Seconds before each attempt to delete: HAProxy closes a server's idle connections a moment after maintenance."""
 
@@ -57,7 +59,6 @@ class HAProxyDataplane:
         self._one_at_a_time = asyncio.Lock()
         self._command_limit = command_limit
         self._load_limit = load_limit
-        self._observed: Observed | None = None
 
     @property
     def runtime_socket(self) -> Path:
@@ -75,8 +76,8 @@ class HAProxyDataplane:
             TemporaryError: HAProxy is there but does not answer.
         """
         async with self._one_at_a_time:
-            self._observed = await self._observe()
-            return self._observed
+            processes = await self.process.processes()
+            return NOT_RUNNING if processes is None else await self._observe(processes.worker)
 
     async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         """Write the files, then bring about what the plan says.
@@ -90,25 +91,30 @@ class HAProxyDataplane:
             TemporaryError: HAProxy does not answer, or does not start.
         """
         async with self._one_at_a_time:
-            observed, self._observed = self._observed, None
             if plan.empty:
                 return Applied(Outcome.NOOP)
             if plan.start:
                 return await self._load(rendered, self.process.start, Applied(Outcome.START))
             if plan.reload_reasons:
                 return await self._reload(rendered, plan.reload_reasons)
-            if not (observed := observed or await self._observe()).running:
-                raise TemporaryError("HAProxy has gone since the plan was made")
-            return await self._change(plan, rendered, observed)
+            return await self._change(plan, rendered)
 
-    async def _observe(self) -> Observed:
-        try:
-            async with session(self.runtime_socket, limit=self._command_limit) as runtime:
-                return await _observed(runtime)
-        except NoListenerError:
-            if await self.process.processes() is None:
-                return NOT_RUNNING
-            raise
+    async def _observe(self, worker: int | None) -> Observed:
+        async with session(self.runtime_socket, limit=self._command_limit) as runtime:
+            info, help_, map_list, backend_list, servers_state = await runtime.ask(*_QUESTIONS)
+            files = answers.parse_map_files(map_list)
+            maps = await runtime.ask(*(f"show map {file}" for file in files))
+        identity = answers.parse_info(info)
+        if identity.pid != worker:
+            raise TemporaryError("HAProxy is about to change its worker")
+        servers = answers.parse_servers(servers_state)
+        return Observed(
+            running=True,
+            version=identity.version,
+            capabilities=answers.parse_help(help_),
+            maps={file: answers.parse_map(entries) for file, entries in zip(files, maps, strict=True)},
+            backends={name: servers.get(name, {}) for name in answers.parse_backends(backend_list)},
+        )
 
     async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
@@ -128,72 +134,32 @@ class HAProxyDataplane:
     async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
         return await self._load(rendered, self.process.reload, Applied(Outcome.RELOAD, reload_reasons=reasons))
 
-    async def _change(self, plan: Plan, rendered: Rendered, observed: Observed) -> Applied:
-        sequence = [command for change in plan.changes for command in commands(change, observed)]
-        retirements = [(change, commands(change, observed)) for change in plan.retirements]
+    async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
+        script = [[steps(change) for change in wave] for wave in waves(plan.changes)]
         previous = self._generations.current()
-        self._generations.switch(await self._write(rendered))
-        self._generations.prune()
         try:
             async with session(self.runtime_socket, limit=self._command_limit) as runtime:
-                await _execute(runtime, sequence)
-                pending = await _retire(runtime, retirements)
+                self._generations.switch(await self._write(rendered))
+                for conversations in script:
+                    await converse(runtime, conversations)
+                pending = await _retire(runtime, plan.retirements)
         except RuntimeRefusedError as refusal:
             _log.warning("HAProxy refused a runtime change, loading all anew", refusal=str(refusal))
             self._generations.switch(previous)
             return await self._reload(rendered, (ReloadReason.RUNTIME_REFUSED,))
+        self._generations.prune()
         return Applied(Outcome.RUNTIME, pending=pending)
 
     async def _write(self, rendered: Rendered) -> int:
         return await asyncio.to_thread(self._generations.write, rendered.files())
 
 
-async def _observed(runtime: Session) -> Observed:
-    """Ask for everything in two round trips: the maps can be asked for when their names are known."""
-    info, help_, map_list, backend_list, servers_state = await runtime.ask(
-        "show info", "help", "show map", "show backend", "show servers state"
-    )
-    files = answers.parse_map_files(map_list)
-    maps = await runtime.ask(*(f"show map {file}" for file in files))
-    servers = answers.parse_servers(servers_state)
-    return Observed(
-        running=True,
-        version=answers.parse_info(info).version,
-        capabilities=answers.parse_help(help_),
-        maps={file: answers.parse_map(entries) for file, entries in zip(files, maps, strict=True)},
-        backends={name: servers.get(name, {}) for name in answers.parse_backends(backend_list)},
-    )
-
-
-async def _execute(runtime: Session, sequence: Sequence[Command]) -> None:
-    """Send commands, batch by batch.
-
-    Raises:
-        RuntimeRefusedError: one was refused; what follows its batch was not sent.
-    """
-    for batch in batches(sequence):
-        verdicts = _verdicts(batch, await runtime.execute(batch))
-        if Verdict.PENDING in verdicts:
-            raise RuntimeRefusedError("HAProxy put off a change that cannot wait")
-
-
-async def _retire(runtime: Session, retirements: list[tuple[Change, list[Command]]]) -> tuple[Change, ...]:
+async def _retire(runtime: Session, retirements: tuple[Change, ...]) -> tuple[Change, ...]:
     """Try to take away what is retired, a few times within a moment, and return what connections still hold up."""
     for delay in _RETIREMENT_DELAYS:
         if not retirements:
             break
         await asyncio.sleep(delay)
-        retirements = [item for item in retirements if not await _retired(runtime, item[1])]
-    return tuple(change for change, _ in retirements)
-
-
-async def _retired(runtime: Session, sequence: list[Command]) -> bool:
-    return Verdict.PENDING not in _verdicts(sequence, await runtime.execute(sequence))
-
-
-def _verdicts(sequence: Sequence[Command], texts: Sequence[str]) -> list[Verdict]:
-    verdicts = [command.verdict(text) for command, text in zip(sequence, texts, strict=True)]
-    for command, text, verdict in zip(sequence, texts, verdicts, strict=True):
-        if verdict is Verdict.REFUSED:
-            raise RuntimeRefusedError(f"HAProxy refused {command.text!r}: {text}")
-    return verdicts
+        held_up = await converse(runtime, [steps(change) for change in retirements])
+        retirements = tuple(change for change, is_held_up in zip(retirements, held_up, strict=True) if is_held_up)
+    return retirements

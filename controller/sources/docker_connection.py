@@ -115,6 +115,7 @@ class DockerConnection:
 
     def _connected(self, timeout: float) -> APIClient:
         if self._api is None:
+            _knock(self._docker_host, timeout)
             # "auto" asks the engine for its version: old engines refuse new ones, and the other way round.
             self._api = APIClient(
                 base_url=self._docker_host, version="auto", timeout=_whole_seconds(timeout), tls=self._tls
@@ -226,6 +227,14 @@ def _refusal(response: requests.Response, docker_host: str) -> str:
     elif response.status_code == requests.codes.forbidden:
         advice = _FORBIDDEN
     return f"Docker Engine at {docker_host}: status {response.status_code}, {words[:300] or response.reason}{advice}"
+
+
+def _knock(docker_host: str, timeout: float) -> None:
+    """Try a unix socket first: the SDK leaves the file of a connection that fails to the garbage collector."""
+    if docker_host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as knocking:
+            knocking.settimeout(max(0.001, timeout))
+            knocking.connect("/" + docker_host.removeprefix("unix://").lstrip("/"))
 
 
 def _whole_seconds(timeout: float) -> int:

@@ -150,6 +150,7 @@ def _service(name: str, item: Mapping[str, object], notify_label: str, label_pre
         mode=mode,
         replicas=replicas,
         endpoint_mode="dnsrr" if deploy.get("endpoint_mode") == "dnsrr" else "vip",
+        host=name,
     )
 
 

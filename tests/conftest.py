@@ -1,0 +1,53 @@
+"""What all tests share: the options of this suite, and the rule that nothing is skipped silently."""
+
+import os
+import subprocess
+
+import pytest
+
+REQUIRE_ALL = bool(os.environ.get("SWARMGATE_REQUIRE_ALL"))
+"""Set where every test has to run (in CI): a skipped test then fails the run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--update-golden``."""
+    parser.addoption("--update-golden", action="store_true", help="write what is rendered now to tests/golden")
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten."""
+    return bool(request.config.getoption("--update-golden"))
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> str:
+    """The address of a Docker Engine that manages a Swarm; skips if there is none."""
+    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    asked = subprocess.run(
+        ["docker", "-H", host, "info", "--format", "{{.Swarm.ControlAvailable}}"],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    if asked.stdout.strip() != "true":
+        pytest.skip("no Docker Engine that manages a Swarm answers; bring one up with: tests/testbed/up")
+    return host
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail the run if a test was skipped where all have to run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if REQUIRE_ALL and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly that some tests could not run here, and what that means."""
+    skipped = len(terminalreporter.stats.get("skipped", []))
+    if skipped and REQUIRE_ALL:
+        terminalreporter.write_line(f"{skipped} tests were skipped, and here all have to run: FAILED", red=True)
+    elif skipped:
+        terminalreporter.write_line(f"{skipped} tests could not run on this machine; the reasons are listed above.")
