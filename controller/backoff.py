@@ -1,4 +1,4 @@
-"""Backoff: growing delays between attempts that keep failing, with jitter, so that many replicas do not fall in step."""
+"""Backoff: growing delays between attempts that keep failing, with jitter, so that replicas do not fall in step."""
 
 import random
 from collections.abc import Callable

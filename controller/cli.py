@@ -33,6 +33,7 @@ SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")
 
 @cli.command()
 def proxy(
+    *,
     stack_file: Annotated[
         Path | None, typer.Option(help="Take the services from this compose file instead of a Swarm (STACK_FILE).")
     ] = None,
@@ -67,7 +68,7 @@ def listener(
     port: Annotated[int | None, typer.Option(help="Port of the API (PORT).")] = None,
     secrets_dir: SecretsDir = SECRETS_DIR,
 ) -> None:
-    """Publish the services of this Swarm to the proxies; runs on a manager, with the Docker socket mounted read-only."""
+    """Publish the services of this Swarm to the proxies; runs on a manager, with the Docker socket mounted."""
     settings = _settings(listener_settings, secrets_dir, port=port)
     set_up_logs(level=settings.log_level, form=settings.log_format)
     _run(run_listener(settings))
@@ -119,9 +120,13 @@ def _run(role: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(role)
     except* PermanentError as group:
-        _fail(group.exceptions[0])
+        _fail(_first(group))
     except* SwarmgateError as group:
-        _fail(group.exceptions[0], status=1)
+        _fail(_first(group), status=1)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
 def _fail(error: BaseException, status: int = container_init.MISCONFIGURED) -> None:

@@ -64,9 +64,7 @@ async def run_demo(folder: Path) -> None:
         PermanentError: there is no HAProxy to be found.
     """
     sockets = {name: _listening() for name in ("blue", "green")}
-    stack = folder / "stack.yml"
-    folder.mkdir(parents=True, exist_ok=True)
-    stack.write_text(_STACK.format(**{name: each.getsockname()[1] for name, each in sockets.items()}))
+    stack = _write_stack(folder, {name: each.getsockname()[1] for name, each in sockets.items()})
     http, api = _free_port(_PREFERRED_HTTP), _free_port(_PREFERRED_API)
     settings = proxy_settings(
         stack_file=stack,
@@ -90,6 +88,14 @@ async def run_demo(folder: Path) -> None:
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*serving)
+
+
+def _write_stack(folder: Path, ports: dict[str, int]) -> Path:
+    """Write the stack file anew, with the ports of this time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stack = folder / "stack.yml"
+    stack.write_text(_STACK.format(**ports), encoding="utf-8")
+    return stack
 
 
 def _service(name: str) -> FastAPI:

@@ -1,8 +1,8 @@
 """From a `Snapshot` to `Desired`: reading labels, settling conflicts, finding endpoints and users. Pure.
 
-A service is an island: whatever is wrong with one is written in its conditions and changes no other's
-backends. One whose labels became invalid keeps its last valid form, except when the broken label narrows access: then its
-routes answer 503 rather than open up.
+A service is an island: whatever is wrong with one is written in its conditions and changes no other's backends. One
+whose labels became invalid keeps its last valid form, except when the broken label narrows access: then its routes
+answer 503 rather than open up.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -21,8 +21,8 @@ Network = IPv4Network | IPv6Network
 class Surroundings:
     """What the proxy finds around itself.
 
-    ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets`` the contents of
-    the mounted secrets by name.
+    ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
+    the contents of the mounted secrets by name.
     """
 
     networks: tuple[Network, ...] = ()

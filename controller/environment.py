@@ -1,7 +1,7 @@
 """Reading settings from the environment and from mounted secrets; a secret wins over a variable.
 
-The variable ``STATS_USER`` may come as the secret ``dfp_stats_user``: any of them may. Source: DFP, "Secrets can be used as a replacement
-for any of the environment variables".
+The variable ``STATS_USER`` may come as the secret ``dfp_stats_user``: any of them may. Source: DFP, "Secrets can be
+used as a replacement for any of the environment variables".
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A small init for the image: runs the controller, starts it again when it dies, and reaps what it leaves behind.
 
-HAProxy is started by the controller but does not belong to it: it becomes a child of this process, a sibling of the controller,
-so the controller can be killed at any moment and traffic goes on.
+HAProxy is started by the controller but does not belong to it: it becomes a child of this process, a sibling of the
+controller, so the controller can be killed at any moment and traffic goes on.
 """
 
 import ctypes
@@ -64,7 +64,8 @@ class Init:
     def _pause(self, seconds: float) -> bool:
         """Wait before another start, reaping; return False as soon as a signal asks to end.
 
-        With no controller to do it, HAProxy is asked to finish what it is doing (SIGUSR1 to all others, if this is the whole container's init).
+        With no controller to do it, HAProxy is asked to finish what it is doing (SIGUSR1 to all others, if this is
+        the whole container's init).
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._stopping is None:

@@ -1,8 +1,8 @@
 """The control loop: events only mark the world dirty, and one function looks at the whole of it again.
 
 There is one key, the world, and no handler that depends on having seen an event. After a change the loop waits for
-a quiet moment, but never longer than a set time, so that a burst costs one reconcile and no burst starves. Failures are obeyed, not
-interpreted: they say themselves when to try again.
+a quiet moment, but never longer than a set time, so that a burst costs one reconcile and no burst starves. Failures
+are obeyed, not interpreted: they say themselves when to try again.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Why a reconcile runs: ``resync`` if the slow timer asked for it, and when the first unseen change was (loop time)."""
+    """Why a reconcile runs: ``resync`` if the slow timer asked for it; when the first unseen change was (loop time)."""
 
     resync: bool
     dirty_since: float | None
@@ -91,7 +91,7 @@ class ControlLoop:
         """Wait until no change has come for the quiet time, or the first one has waited for the longest."""
         clock = asyncio.get_running_loop().time
         deadline = (self._dirty_since or clock()) + self._pace.longest
-        while (pause := min(self._dirty_last + self._pace.quiet, deadline) - clock()) > 0:
+        while (pause := min(self._dirty_last + self._pace.quiet, deadline) - clock()) > 0:  # noqa: ASYNC110 - changes move it
             await asyncio.sleep(pause)
 
     async def _attempt(self, started: Round) -> float | None:

@@ -20,8 +20,10 @@ from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
+from controller.reload_gate import ReloadGate
 from controller.status import StatusStore
 from models import conditions
+from models.conditions import Reason
 from models.machine import Machine
 from models.observed import Observed
 from models.proxy import Desired
@@ -55,7 +57,9 @@ class Reconciler:
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     forms: dict[str, ProxyService] = field(default_factory=dict)
     rejected: dict[str, tuple[ProxyService, str]] = field(default_factory=dict)
+    gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
+    _waiting_since: float | None = None
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -81,27 +85,26 @@ class Reconciler:
 
     async def _reconcile(self, started: Round) -> Result:
         began = monotonic()
+        if started.dirty_since is not None:
+            self.gate.changed(began)
+            self._waiting_since = self._waiting_since or began
         with self.metrics.stage("source"):
             snapshot = await self.source.snapshot()
         with self.metrics.stage("observe"):
             observed = self._expected or await self.dataplane.observe()
-        desired, rendered, plan, applied = await self._converge(snapshot, observed)
-        self._expected = expected_after(observed, rendered, applied)
-        self.forms = dict(desired.forms)
-        versions = {service.name: service.version for service in snapshot.services}
-        self.status.publish(desired, applied, versions)
-        self.metrics.reconciled(applied)
-        self.metrics.services(self.status.count_by_condition())
-        self._note_duration(started, snapshot, plan, applied, monotonic() - began)
+        outcome = await self._converge(snapshot, observed)
+        if isinstance(outcome, Postponed):
+            self._expected = observed
+            return Result(requeue_after=outcome.seconds)
+        self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
+        self._expected = expected_after(observed, outcome.rendered, outcome.applied)
+        self.forms = dict(outcome.desired.forms)
+        self._publish(outcome, snapshot)
+        self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
-        waiting = applied.pending or any(
-            fact.reason is conditions.Reason.HOST_NOT_RESOLVED
-            for facts in desired.conditions.values()
-            for fact in facts
-        )
-        return Result(requeue_after=_RETRY_PENDING if waiting else None)
+        return Result(requeue_after=_RETRY_PENDING if _is_waiting(outcome) else None)
 
-    async def _converge(self, snapshot: Snapshot, observed: Observed) -> tuple[Desired, Rendered, Plan, Applied]:
+    async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
         while True:
             with self.metrics.stage("desire"):
@@ -111,13 +114,17 @@ class Reconciler:
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
                 plan = make_plan(observed, rendered)
+            if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
+                return Postponed(delay)
             try:
                 with self.metrics.stage("apply"):
-                    return desired, rendered, plan, await self.dataplane.apply(plan, rendered)
+                    return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
-                self._quarantine(error, rendered, judged)
+                if not self._quarantine(error, rendered, judged):
+                    self._publish_failure(desired, snapshot, error)
+                    raise
             except SwarmgateError as error:
-                self.status.publish(desired, Applied(Outcome.FAILED), {}, conditions.apply_failed(str(error)))
+                self._publish_failure(desired, snapshot, error)
                 raise
 
     def _judge(self, snapshot: Snapshot) -> Judged:
@@ -134,12 +141,8 @@ class Reconciler:
         surroundings = await self.read_surroundings(hosts_outside(judged))
         return build_desired(judged, self.settings, surroundings)
 
-    def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> None:
-        """Blame the services whose lines HAProxy refused.
-
-        Raises:
-            ConfigRejectedError: none of the refused lines belongs to a service that is not blamed already.
-        """
+    def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:
+        """Blame the services whose lines HAProxy refused; return False if there is none to blame."""
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
         blamed = {
             service: (forms[service], words)
@@ -147,22 +150,61 @@ class Reconciler:
             for service in rendered.owners.get(line, ())
             if service in forms and service not in self.rejected
         }
-        if not blamed:
-            raise error
         self.rejected |= blamed
+        return bool(blamed)
 
-    def _note_duration(self, started: Round, snapshot: Snapshot, plan: Plan, applied: Applied, seconds: float) -> None:
+    def _publish(self, outcome: "Converged", snapshot: Snapshot) -> None:
+        self.status.publish(outcome.desired, outcome.applied, _versions(snapshot))
+        self.metrics.reconciled(outcome.applied)
+        self.metrics.services(self.status.count_by_condition())
+
+    def _publish_failure(self, desired: Desired, snapshot: Snapshot, error: SwarmgateError) -> None:
+        """Have the conditions say that HAProxy runs what it ran before; the caller counts the failure."""
+        failure = conditions.apply_failed(str(error))
+        self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
+        self.metrics.services(self.status.count_by_condition())
+
+    def _note_duration(self, outcome: "Converged", snapshot: Snapshot, seconds: float) -> None:
+        waiting_since, self._waiting_since = self._waiting_since, None
+        applied = outcome.applied
         if applied.outcome is Outcome.NOOP:
             log.debug("Reconciled", services=len(snapshot.services), outcome=applied.outcome.value)
             return
-        if started.dirty_since is not None:
-            self.metrics.programmed(asyncio.get_running_loop().time() - started.dirty_since)
+        if waiting_since is not None:
+            self.metrics.programmed(monotonic() - waiting_since)
         log.info(
             "Reconciled",
             services=len(snapshot.services),
             outcome=applied.outcome.value,
-            changes=len(plan.changes) + len(plan.retirements),
+            changes=len(outcome.plan.changes) + len(outcome.plan.retirements),
             pending=len(applied.pending),
             reload_reasons=[reason.value for reason in applied.reload_reasons],
             seconds=round(seconds, 4),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Converged:
+    """A reconcile that came to its end, with everything it made on the way."""
+
+    desired: Desired
+    rendered: Rendered
+    plan: Plan
+    applied: Applied
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A reconcile that needs a reload, which has to wait some seconds for others to join."""
+
+    seconds: float
+
+
+def _versions(snapshot: Snapshot) -> dict[str, int]:
+    return {service.name: service.version for service in snapshot.services}
+
+
+def _is_waiting(outcome: Converged) -> bool:
+    """Return whether something is left that no event will tell us about."""
+    facts = (fact for facts in outcome.desired.conditions.values() for fact in facts)
+    return bool(outcome.applied.pending) or any(fact.reason is Reason.HOST_NOT_RESOLVED for fact in facts)

@@ -44,8 +44,8 @@ class StatusStore:
     ) -> None:
         """Take over a new state: log what changed, remember the rest.
 
-        ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for ``Programmed`` of all that
-        would be programmed, and HAProxy is taken to run what it ran before.
+        ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
+        ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
         conditions = {
             name: self._with_times(name, facts, versions.get(name, 0), failure)

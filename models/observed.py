@@ -23,7 +23,7 @@ class Capability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObservedServer:
-    """A server of a backend: its address and whether it takes new connections (Management guide, ``show servers state``)."""
+    """A server: its address and whether it takes new connections (Management guide 9.3, ``show servers state``)."""
 
     address: str
     port: int

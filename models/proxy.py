@@ -68,8 +68,8 @@ class TcpFrontend:
 class Desired:
     """The whole desired state.
 
-    ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its next labels
-    turn out to be invalid. ``conditions`` are by service name.
+    ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
+    next labels turn out to be invalid. ``conditions`` are by service name.
     """
 
     backends: tuple[Backend, ...] = ()

@@ -10,13 +10,15 @@ of the one before):
 4    exactly the same claim: the older service, then the lower ``aclName``, then the lower index
 ===  =====================================================================================
 
-A request is looked up as follows, and `RoutingTable` holds exactly these maps: its host leads to the list of claimed domain patterns
-that match it, most specific first (``domains``, else ``wildcards``, else just ``*``); then, for each pattern in turn, the longest
-``pattern#prefix`` that begins ``pattern#path`` gives the backend (``prefixes``). ``#`` cannot be part of either, and the pattern comes out of
-our own map, so no request can forge a key.
+A request is looked up as follows, and `RoutingTable` holds exactly these maps: its host leads to the list of
+claimed domain patterns that match it, most specific first (``domains``, else ``wildcards``, else just ``*``); then,
+for each pattern in turn, the longest ``pattern#prefix`` that begins ``pattern#path`` gives the backend
+(``prefixes``). ``#`` cannot be part of either, and the pattern comes out of our own map, so no request can forge a
+key.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -99,7 +101,7 @@ def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict
     return table, tuple(conflicts)
 
 
-def _chain(pattern: str, endings: Set[str]) -> str:
+def _chain(pattern: str, endings: AbstractSet[str]) -> str:
     """Return the patterns to try for hosts that match ``pattern``: itself, the wildcards around it, and none."""
     host = pattern.removeprefix("*")
     first = 1 if pattern.startswith("*") else 0

@@ -40,10 +40,10 @@ class Task(Frozen):
 class SwarmService(Frozen):
     """One Swarm service that opted in with the notify label.
 
-    ``version`` is the Swarm version index of the object (``Version.Index``), ``previous_labels`` are those
-    of Swarm's ``PreviousSpec`` (None if it has none). ``host`` is the name that requests go to where the source knows no
-    Swarm addresses (a stack file). ``labels`` are the service's own labels (``Spec.Labels``), never container labels.
-    Source: Docker API ``GET /services``.
+    ``version`` is the Swarm version index of the object (``Version.Index``), ``previous_labels`` are those of
+    Swarm's ``PreviousSpec`` (None if it has none). ``host`` is the name that requests go to where the source knows
+    no Swarm addresses (a stack file). ``labels`` are the service's own labels (``Spec.Labels``), never container
+    labels. Source: Docker API ``GET /services``.
     """
 
     id: str

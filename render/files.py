@@ -30,9 +30,10 @@ class RenderedBackend:
 class Rendered:
     """Every file of one configuration.
 
-    ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by its name relative
-    to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it by; ``owners`` tells for a line
-    number of ``config`` (from 1) which services that line was written for, lines for all have no entry.
+    ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by
+    its name relative to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it
+    by; ``owners`` tells for a line number of ``config`` (from 1) which services that line was written for, lines
+    for all have no entry.
     """
 
     config: str

@@ -1,8 +1,8 @@
 """The map files: which there are, and the two in which HAProxy keeps for us what it cannot tell by itself.
 
-``BACKENDS`` has the profile and service of every backend, and is changed with the backends. ``LOADED`` has the digest of
-every section that only a reload can change, and is never changed at run time: asking a running HAProxy for it tells what it was
-started from, whoever wrote the files since.
+``BACKENDS`` has the profile and service of every backend, and is changed with the backends. ``LOADED`` has the
+digest of every section that only a reload can change, and is never changed at run time: asking a running HAProxy
+for it tells what it was started from, whoever wrote the files since.
 """
 
 DOMAINS = "maps/domains.map"
@@ -15,7 +15,9 @@ ORDERED_MAPS = frozenset({WILDCARDS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
 MAKE_ORDER = (BACKENDS, PREFIXES, WILDCARDS, DOMAINS)
-"""The order in which entries appear: what is looked up first comes last, so no lookup meets a gap. They vanish in reverse."""
+"""The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
+
+They vanish in reverse."""
 
 
 def backend_record(*, service: str, profile: str) -> str:

@@ -44,7 +44,7 @@ def make_listener_app(
     app = make_app("Swarmgate listener", readiness=readiness, registry=metrics.registry)
 
     @app.get("/v1/snapshot", summary="The whole world; with If-None-Match and wait, only once it has changed")
-    async def snapshot(
+    async def snapshot(  # noqa: PLR0917 - FastAPI names its parameters
         request: Request,
         wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
         replica: Annotated[str, Query(max_length=128)] = "",
