@@ -85,7 +85,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             make_server(app, ip=settings.ip, port=settings.port),
             loop.run(),
             source.watch(loop.mark_dirty),
-            _watch_haproxy(dataplane, reconciler, loop, metrics),
+            _watch_haproxy(dataplane, converged, reconciler, loop, metrics),
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
         await dataplane.process.stop(settings.drain_timeout)
@@ -176,9 +176,10 @@ def _listener_readiness(published: Published, source: GuardedSource) -> Readines
 
 
 async def _watch_haproxy(
-    dataplane: HAProxyDataplane, reconciler: Reconciler, loop: ControlLoop, metrics: Metrics
+    dataplane: HAProxyDataplane, converged: asyncio.Event, reconciler: Reconciler, loop: ControlLoop, metrics: Metrics
 ) -> None:
     """Notice when HAProxy is gone or was started anew behind our back, and ask for a reconcile."""
+    await converged.wait()
     worker: int | None = None
     while True:
         await asyncio.sleep(_WATCH_HAPROXY)
@@ -187,9 +188,9 @@ async def _watch_haproxy(
         except TemporaryError:
             continue
         current = processes.worker if processes else None
-        if worker is not None and current != worker:
+        if current is None or worker not in (None, current):
             reconciler.forget_observed()
-            loop.mark_dirty("HAProxy's worker is another one")
+            loop.mark_dirty("HAProxy's worker is gone or another one")
         worker = current
         metrics.old_workers(len(processes.old_workers) if processes else 0)
 
