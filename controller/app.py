@@ -115,7 +115,10 @@ async def run_listener(settings: ListenerSettings) -> None:
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
     try:
         await _run_until_stopped(
-            make_server(app, ip=settings.ip, port=settings.port), loop.run(), source.watch(loop.mark_dirty)
+            make_server(app, ip=settings.ip, port=settings.port),
+            loop.run(),
+            source.watch(loop.mark_dirty),
+            on_stop=published.close,
         )
     finally:
         await source.close()
@@ -195,13 +198,16 @@ async def _watch_haproxy(
         metrics.old_workers(len(processes.old_workers) if processes else 0)
 
 
-async def _run_until_stopped(server: uvicorn.Server, *work: Coroutine[Any, Any, None]) -> None:
+async def _run_until_stopped(
+    server: uvicorn.Server, *work: Coroutine[Any, Any, None], on_stop: Callable[[], None] = lambda: None
+) -> None:
     """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all."""
     async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
         serving = group.create_task(_serve(server))
         await stopped.wait()
         log.info("Stopping")
+        on_stop()
         for task in tasks:
             task.cancel()
         server.should_exit = True

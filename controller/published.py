@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from controller.sources.wire import SnapshotWriter
 from models.snapshot import Snapshot
 
 _FORGOTTEN_AFTER = 120.0
@@ -18,16 +19,12 @@ class Version:
     """One snapshot, ready to be sent; it is encoded once, however many proxies ask."""
 
     snapshot: Snapshot
+    body: bytes
 
     @property
     def etag(self) -> str:
         """Identifies the content."""
         return self.snapshot.digest
-
-    @cached_property
-    def body(self) -> bytes:
-        """The snapshot as JSON."""
-        return self.snapshot.model_dump_json().encode()
 
     @cached_property
     def compressed(self) -> bytes:
@@ -52,6 +49,8 @@ class Published:
     clock: Callable[[], float] = time.monotonic
     _version: Version | None = None
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _is_closed: bool = False
+    _writer: SnapshotWriter = field(default_factory=SnapshotWriter)
     _reports: dict[tuple[str, str], tuple[Report, float]] = field(default_factory=dict)
 
     @property
@@ -63,20 +62,25 @@ class Published:
         """Put a snapshot in force and wake those who wait; return False if it is the same as before."""
         if self._version and (self._version.snapshot is snapshot or self._version.etag == snapshot.digest):
             return False
-        self._version = Version(snapshot)
+        self._version = Version(snapshot, self._writer.write(snapshot))
         self._changed.set()
         self._changed = asyncio.Event()
         return True
 
     async def newer_than(self, etag: str, *, wait: float) -> Version | None:
         """Return the version in force, after waiting up to ``wait`` seconds for one that differs from ``etag``."""
-        if self._version is None or self._version.etag == etag:
+        if not self._is_closed and (self._version is None or self._version.etag == etag):
             try:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
             except TimeoutError:
                 pass
         return self._version
+
+    def close(self) -> None:
+        """Let go of all who wait, now and from now on: the listener is about to stop."""
+        self._is_closed = True
+        self._changed.set()
 
     def note(self, report: Report) -> None:
         """Take down what a proxy reports."""

@@ -60,6 +60,12 @@ class SwarmService(Frozen):
     updating: bool = False
     host: str | None = None
 
+    @cached_property
+    def digest(self) -> bytes:
+        """A digest of the content; services that did not change between two readings are not encoded again."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).digest()
+
 
 class Snapshot(Frozen):
     """The whole world of one source at one moment, services sorted by name."""
@@ -69,8 +75,7 @@ class Snapshot(Frozen):
     @cached_property
     def digest(self) -> str:
         """A hexadecimal digest of the content: equal worlds have equal digests, on every machine."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return hashlib.sha256(b"".join(service.digest for service in self.services)).hexdigest()[:32]
 
     @property
     def converging(self) -> bool:

@@ -59,7 +59,9 @@ def make_listener_app(
                 403, f"{address} may not have the snapshot: it is no task of the proxy service, or its token is wrong"
             )
         if replica:
-            published.note(Report(replica=replica, address=address, programmed=programmed, conditions=conditions))
+            published.note(
+                Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
+            )
         version = await published.newer_than(if_none_match.strip('"'), wait=wait)
         if version is None:
             raise HTTPException(503, "the Swarm has not been read yet")

@@ -6,12 +6,18 @@ look just like its removal, and its routes would go. Only what says who an objec
 what it wants (``Spec.Labels``) is needed; every other part may be missing or odd, and is then taken as absent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
 from ipaddress import ip_interface
-from typing import Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from pydantic_core import from_json
 
 from models.snapshot import EPOCH, Interface, Snapshot, SwarmService, Task
+
+T = TypeVar("T")
 
 NOTIFY_LABEL = "com.df.notify"
 LABEL_PREFIX = "com.df."
@@ -25,48 +31,134 @@ class _Mode(NamedTuple):
     replicas: int | None
 
 
-class _Reading(NamedTuple):
-    """What all services of one reading have in common."""
+class _ServicePart(NamedTuple):
+    """What one object of ``GET /services`` says by itself; ``service`` is None if it did not opt in."""
 
-    tasks: Mapping[str, list[Task]]
+    service: SwarmService | None
+    virtual_ips: tuple[tuple[str, Interface], ...]
+
+
+class _TaskPart(NamedTuple):
+    """What one object of ``GET /tasks`` says by itself."""
+
+    service_id: str
+    task: Task
     ingress_networks: frozenset[str]
-    notify_label: str
-    label_prefix: str
 
 
-def decode_snapshot(
-    services: object, tasks: object, *, notify_label: str = NOTIFY_LABEL, label_prefix: str = LABEL_PREFIX
-) -> Snapshot:
-    """Decode the answers to ``GET /services`` and ``GET /tasks`` (only those with desired state ``running``).
+class _Joined(NamedTuple):
+    """A service with what was found elsewhere, and what it was made from."""
 
-    Services come sorted by name, with their tasks sorted by slot, node and id. Tasks of no service in the answer
-    are left out: they belong to services that did not opt in, to ``docker network attach``, or to a service
-    created between both readings.
+    part: _ServicePart
+    tasks: tuple[Task, ...]
+    ingress_networks: frozenset[str]
+    service: SwarmService
 
-    Raises:
-        ValueError: an answer is not a list of objects that say who they are.
+
+class SnapshotDecoder:
+    """Decodes pairs of answers: to ``GET /services``, and to ``GET /tasks`` with desired state ``running``.
+
+    What it has decoded it remembers by its bytes, and gives the very same object again. Of the thousands of objects
+    in an answer hardly any differ from the last time, and only those are parsed.
     """
-    task_objects = _objects(tasks, "tasks")
-    reading = _Reading(
-        tasks=_tasks_by_service(task_objects),
-        ingress_networks=_ingress_networks(task_objects),
-        notify_label=notify_label,
-        label_prefix=label_prefix,
-    )
-    decoded = (_service(item, reading) for item in _objects(services, "services"))
-    return Snapshot(services=tuple(sorted((each for each in decoded if each), key=lambda each: each.name)))
+
+    def __init__(self, *, notify_label: str = NOTIFY_LABEL, label_prefix: str = LABEL_PREFIX) -> None:
+        self._services = _Remembered(partial(_service_part, notify_label=notify_label, label_prefix=label_prefix))
+        self._tasks = _Remembered(_task_part)
+        self._joined: dict[str, _Joined] = {}
+
+    def decode(self, services: bytes, tasks: bytes) -> Snapshot:
+        """Decode two answers.
+
+        Services come sorted by name, with their tasks sorted by slot, node and id. Tasks of no service in the
+        answer are left out: they belong to services that did not opt in, to ``docker network attach``, or to a
+        service created between both readings.
+
+        Raises:
+            ValueError: an answer is not a list of objects that say who they are.
+        """
+        task_parts = self._tasks.decode(tasks)
+        ingress_networks = frozenset().union(*{part.ingress_networks for part in task_parts})
+        by_service = _by_service(task_parts)
+        joined: dict[str, _Joined] = {}
+        for part in self._services.decode(services):
+            if part.service is not None:
+                id_ = part.service.id
+                joined[id_] = self._join(part.service, part, tuple(by_service.get(id_, ())), ingress_networks)
+        self._joined = joined
+        return Snapshot(services=tuple(sorted((each.service for each in joined.values()), key=lambda each: each.name)))
+
+    def _join(
+        self, service: SwarmService, part: _ServicePart, tasks: tuple[Task, ...], ingress_networks: frozenset[str]
+    ) -> _Joined:
+        known = self._joined.get(service.id)
+        if known is not None and known[:3] == (part, tasks, ingress_networks):
+            return known
+        virtual_ips = tuple(address for network, address in part.virtual_ips if network not in ingress_networks)
+        whole = service.model_copy(update={"virtual_ips": virtual_ips, "tasks": tasks})
+        return _Joined(part, tasks, ingress_networks, whole)
 
 
-def decode_addresses(tasks: object) -> frozenset[str]:
+class _Remembered(Generic[T]):
+    """Decodes the objects of a JSON array, and remembers what each was decoded to as long as it is there."""
+
+    def __init__(self, decode: Callable[[Mapping[str, object]], T]) -> None:
+        self._decode = decode
+        self._known: dict[bytes, T] = {}
+
+    def decode(self, body: bytes) -> list[T]:
+        """What the objects were decoded to, in order.
+
+        Raises:
+            ValueError: it is not a JSON array of objects, or an object is refused.
+        """
+        pieces = _split(body.strip())
+        decoded: dict[bytes, T] = {}
+        in_order = []
+        for piece in pieces:
+            key = blake2b(piece, digest_size=16).digest()
+            part = self._known.get(key)
+            if part is None:
+                item = _parse_object(piece)
+                if item is None:  # An empty array, another order of keys, or no JSON at all.
+                    return [self._decode(each) for each in _objects(from_json(body))]
+                part = self._decode(item)
+            decoded[key] = part
+            in_order.append(part)
+        self._known = decoded
+        return in_order
+
+
+def _split(body: bytes) -> list[bytes]:
+    """Cut a JSON array of Docker's objects into what should be its objects; or into nothing that parses.
+
+    The cut may be at a wrong place, inside of an object. Then the pieces are no JSON, and the array has to be parsed
+    as a whole. If each of them is an object, then the array between the brackets consists of just these.
+    """
+    if not (body.startswith(b"[{") and body.endswith(b"}]")):
+        return [b""]
+    first, *others = body[1:-2].split(b'},{"ID":')
+    return [first + b"}", *(b'{"ID":' + other + b"}" for other in others)]
+
+
+def _parse_object(piece: bytes) -> Mapping[str, object] | None:
+    try:
+        item = from_json(piece)
+    except ValueError:
+        return None
+    return item if isinstance(item, dict) else None
+
+
+def decode_addresses(tasks: bytes) -> frozenset[str]:
     """The addresses, without prefix length, of all tasks in an answer to ``GET /tasks``.
 
     Raises:
         ValueError: the answer is not a list of objects.
     """
-    return frozenset(str(address.ip) for item in _objects(tasks, "tasks") for address in _task_addresses(item))
+    return frozenset(str(address.ip) for item in _objects(from_json(tasks)) for address in _task_addresses(item))
 
 
-def find_service_id(services: object, name: str) -> str | None:
+def find_service_id(services: bytes, name: str) -> str | None:
     """The id of the service called exactly ``name`` in an answer to ``GET /services``, or None.
 
     Docker's own name filter matches prefixes.
@@ -74,8 +166,8 @@ def find_service_id(services: object, name: str) -> str | None:
     Raises:
         ValueError: the answer is not a list of services.
     """
-    ids = (_identity(item, "ID") for item in _objects(services, "services") if _dig(item, "Spec", "Name") == name)
-    return next(ids, None)
+    items = _objects(from_json(services))
+    return next((_identity(item, "ID") for item in items if _dig(item, "Spec", "Name") == name), None)
 
 
 def opts_in(labels: Mapping[str, str], notify_label: str = NOTIFY_LABEL) -> bool:
@@ -89,37 +181,32 @@ def keep_labels(labels: Mapping[str, str], notify_label: str, label_prefix: str)
     return {key: labels[key] for key in sorted(labels) if key.startswith(label_prefix) or key == notify_label}
 
 
-def _service(item: Mapping[str, object], reading: _Reading) -> SwarmService | None:
+def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix: str) -> _ServicePart:
     labels = _labels(item, "Spec")
-    if not opts_in(labels, reading.notify_label):
-        return None
-    id_ = _identity(item, "ID")
+    if not opts_in(labels, notify_label):
+        return _ServicePart(None, ())
+    previous_labels = None
+    if isinstance(item.get("PreviousSpec"), dict):
+        previous_labels = keep_labels(_labels(item, "PreviousSpec"), notify_label, label_prefix)
     mode = _mode(_dig(item, "Spec", "Mode"))
-    return SwarmService(
-        id=id_,
+    service = SwarmService(
+        id=_identity(item, "ID"),
         name=_identity(item, "Spec", "Name"),
         version=_count(_dig(item, "Version", "Index"), 0),
         created_at=_moment(_dig(item, "CreatedAt")),
-        labels=keep_labels(labels, reading.notify_label, reading.label_prefix),
-        previous_labels=_previous_labels(item, reading),
+        labels=keep_labels(labels, notify_label, label_prefix),
+        previous_labels=previous_labels,
         mode=mode.mode,
         replicas=mode.replicas,
         endpoint_mode=_endpoint_mode(item),
-        virtual_ips=_virtual_ips(item, reading.ingress_networks),
-        tasks=tuple(reading.tasks.get(id_, ())),
-        updating=_dig(item, "UpdateStatus", "State") in _UPDATING,
+        updating=_text(_dig(item, "UpdateStatus", "State")) in _UPDATING,
     )
-
-
-def _previous_labels(item: Mapping[str, object], reading: _Reading) -> dict[str, str] | None:
-    if not isinstance(item.get("PreviousSpec"), Mapping):
-        return None
-    return keep_labels(_labels(item, "PreviousSpec"), reading.notify_label, reading.label_prefix)
+    return _ServicePart(service, tuple(_virtual_ips(item)))
 
 
 def _mode(mode: object) -> _Mode:
     """Jobs run to an end, so nothing should be routed to them and no task is awaited: they count as scaled to 0."""
-    if not isinstance(mode, Mapping):
+    if not isinstance(mode, dict):
         return _Mode("replicated", None)
     if "Global" in mode:
         return _Mode("global", None)
@@ -137,23 +224,19 @@ def _endpoint_mode(item: Mapping[str, object]) -> Literal["vip", "dnsrr"]:
     return "dnsrr" if stated == "dnsrr" else "vip"
 
 
-def _virtual_ips(item: Mapping[str, object], ingress_networks: frozenset[str]) -> tuple[Interface, ...]:
-    return tuple(
-        _interfaces(
-            _dig(entry, "Addr")
-            for entry in _list(_dig(item, "Endpoint", "VirtualIPs"))
-            if _dig(entry, "NetworkID") not in ingress_networks
-        )
-    )
+def _virtual_ips(item: Mapping[str, object]) -> Iterable[tuple[str, Interface]]:
+    for entry in _list(_dig(item, "Endpoint", "VirtualIPs")):
+        for address in _interfaces([_dig(entry, "Addr")]):
+            yield _text(_dig(entry, "NetworkID")), address
 
 
-def _ingress_networks(tasks: Iterable[Mapping[str, object]]) -> frozenset[str]:
+def _ingress_networks(task: Mapping[str, object]) -> frozenset[str]:
     """The ids of the networks that carry published ports (Docker API: ``Network.Spec.Ingress`` of an attachment).
 
     Nearly every published service has an address there, the proxy too, but virtual IPs of that network answer
     only to the routing mesh. Taken for a shared network, it would lead every request nowhere.
     """
-    networks = (_dig(entry, "Network") for task in tasks for entry in _list(task.get("NetworksAttachments")))
+    networks = (_dig(entry, "Network") for entry in _list(task.get("NetworksAttachments")))
     return frozenset(_text(_dig(network, "ID")) for network in networks if _is_ingress(network)) - {""}
 
 
@@ -161,23 +244,24 @@ def _is_ingress(network: object) -> bool:
     return _dig(network, "Spec", "Ingress") is True
 
 
-def _tasks_by_service(items: Iterable[Mapping[str, object]]) -> dict[str, list[Task]]:
+def _by_service(parts: Iterable[_TaskPart]) -> dict[str, list[Task]]:
     found: dict[str, list[Task]] = {}
-    for item in items:
-        found.setdefault(_text(item.get("ServiceID")), []).append(_task(item))
+    for part in parts:
+        found.setdefault(part.service_id, []).append(part.task)
     for tasks in found.values():
         tasks.sort(key=lambda task: (task.slot, task.node, task.id))
     return found
 
 
-def _task(item: Mapping[str, object]) -> Task:
-    return Task(
+def _task_part(item: Mapping[str, object]) -> _TaskPart:
+    task = Task(
         id=_identity(item, "ID"),
         slot=_count(item.get("Slot"), 0),
         node=_text(item.get("NodeID")),
         state=_text(_dig(item, "Status", "State")) or "new",
         addresses=tuple(_task_addresses(item)),
     )
+    return _TaskPart(_text(item.get("ServiceID")), task, _ingress_networks(item))
 
 
 def _task_addresses(item: Mapping[str, object]) -> Iterable[Interface]:
@@ -209,7 +293,7 @@ def _labels(item: Mapping[str, object], spec: str) -> Mapping[str, str]:
     labels = _dig(item, spec, "Labels")
     if labels is None:
         return {}
-    if not isinstance(labels, Mapping) or not all(isinstance(value, str) for value in labels.values()):
+    if not isinstance(labels, dict) or not all(isinstance(value, str) for value in labels.values()):
         raise ValueError(f"the {spec}.Labels of service {_identity(item, 'ID')} are not texts by name")
     return labels
 
@@ -221,15 +305,15 @@ def _identity(item: Mapping[str, object], *path: str) -> str:
     return value
 
 
-def _objects(answer: object, what: str) -> list[Mapping[str, object]]:
-    if not isinstance(answer, list) or not all(isinstance(item, Mapping) for item in answer):
-        raise ValueError(f"not a list of {what}")
+def _objects(answer: object) -> list[Mapping[str, object]]:
+    if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
+        raise ValueError("not a list of objects")
     return answer
 
 
 def _dig(value: object, *path: str) -> object:
     for key in path:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, dict):
             return None
         value = value.get(key)
     return value

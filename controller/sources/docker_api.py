@@ -15,8 +15,8 @@ from docker.tls import TLSConfig
 
 from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
-from controller.sources.decode import LABEL_PREFIX, NOTIFY_LABEL, decode_addresses, decode_snapshot, find_service_id
-from controller.sources.docker_connection import DockerConnection, Filters, decode_json
+from controller.sources.decode import LABEL_PREFIX, NOTIFY_LABEL, SnapshotDecoder, decode_addresses, find_service_id
+from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
 from models.snapshot import Snapshot
@@ -60,7 +60,7 @@ class DockerSource(HealthRecord):
     ) -> None:
         super().__init__(clock)
         self._notify_label = notify_label
-        self._label_prefix = label_prefix
+        self._decoder = SnapshotDecoder(notify_label=notify_label, label_prefix=label_prefix)
         self._timeout = timeout
         self._slow_poll = slow_poll
         self._silence = silence
@@ -129,12 +129,7 @@ class DockerSource(HealthRecord):
         digest = _digest(services, tasks)
         if self._last and self._last[0] == digest:
             return self._last[1]
-        snapshot = decode_snapshot(
-            decode_json(services),
-            decode_json(tasks),
-            notify_label=self._notify_label,
-            label_prefix=self._label_prefix,
-        )
+        snapshot = self._decoder.decode(services, tasks)
         self._last = (digest, snapshot)
         self._changed_at = self._clock()
         return snapshot
@@ -142,11 +137,11 @@ class DockerSource(HealthRecord):
     def _read_addresses(self, connection: DockerConnection, service_name: str) -> frozenset[str]:
         deadline = time.monotonic() + self._timeout
         services = connection.read("/services", {"name": (service_name,)}, deadline=deadline)
-        service_id = find_service_id(decode_json(services), service_name)
+        service_id = find_service_id(services, service_name)
         if service_id is None:
             return frozenset()
         tasks = connection.read("/tasks", {**_RUNNING, "service": (service_id,)}, deadline=deadline)
-        return decode_addresses(decode_json(tasks))
+        return decode_addresses(tasks)
 
     async def _read(self, call: Callable[[DockerConnection], T]) -> T:
         """Run a blocking read in a thread; at most one such thread exists, however long an engine hangs."""

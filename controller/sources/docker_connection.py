@@ -13,14 +13,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
 from docker import APIClient
 from docker.errors import DockerException
 from docker.tls import TLSConfig
-from pydantic_core import from_json
 
 from controller.errors import SourceUnavailableError
 
@@ -143,15 +141,6 @@ class _explained:  # noqa: N801  reads as a statement
         self._connection.close()
         if isinstance(error, _FAULTS):
             raise SourceUnavailableError(explain(error, self._connection.docker_host)) from error
-
-
-def decode_json(body: bytes) -> Any:  # noqa: ANN401  it is JSON
-    """Parse an answer.
-
-    Raises:
-        ValueError: it is not JSON, or only the beginning of it.
-    """
-    return from_json(body, allow_inf_nan=False)
 
 
 def explain(error: BaseException, docker_host: str) -> str:

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import ValidationError
 
 from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
 from controller.sources.health import Clock, Outage
 from controller.sources.saved import SavedSnapshot
+from controller.sources.wire import SnapshotReader
 from models.snapshot import Snapshot, SwarmService
 
 LISTENER_PORT = 8080
@@ -48,6 +48,7 @@ class _Listener:
     def __init__(self, address: str, saved: SavedSnapshot | None) -> None:
         self.url = listener_url(address)
         self.outage = Outage("Listener unreachable", "Listener reachable again", listener=self.url)
+        self.reader = SnapshotReader()
         self.saved = saved
         self.snapshot = saved.load() if saved else None
         self.etag = ""
@@ -223,7 +224,9 @@ class ListenerSource:
 
     async def _poll(self, listener: _Listener) -> bool | None:
         """One long poll: True if there was something new, None if it was ended to report something."""
-        poll = asyncio.create_task(self._fetch(listener, wait=self._wait if listener.etag else 0))
+        # Held only if all is well: that a listener is back must be known at once, not when it has news.
+        wait = self._wait if listener.etag and not listener.is_failing else 0
+        poll = asyncio.create_task(self._fetch(listener, wait=wait))
         listener.poll = poll
         try:
             await asyncio.wait({poll})
@@ -243,7 +246,7 @@ class ListenerSource:
             async with asyncio.timeout(wait + self._timeout):
                 response, body = await self._get(listener, wait)
             is_unchanged = response.status_code == httpx.codes.NOT_MODIFIED and listener.etag
-            snapshot = None if is_unchanged else _decode(body)
+            snapshot = None if is_unchanged else listener.reader.read(body)
         except TimeoutError:
             raise SourceUnavailableError(
                 f"Listener {listener.url} does not answer in time: is it overloaded or hanging?"
@@ -323,20 +326,6 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 def _age(service: SwarmService) -> tuple[float, str]:
     return service.created_at.timestamp(), service.id
-
-
-def _decode(body: bytes) -> Snapshot:
-    """Parse an answer; fields that a newer listener may know in addition are ignored.
-
-    Raises:
-        ValueError: it is no snapshot. The text does not quote the answer, which may hold passwords.
-    """
-    try:
-        return Snapshot.model_validate_json(body, extra="ignore")
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ValueError(f"it is no snapshot ({first['type']}{' at ' if where else ''}{where})") from None
 
 
 def _refusal(url: str, response: httpx.Response) -> str:

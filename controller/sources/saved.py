@@ -7,12 +7,13 @@ takes that safety net away, but must not take anything else away.
 import asyncio
 import os
 import threading
+from hashlib import blake2b
 from pathlib import Path
 
 import structlog
-from pydantic import ValidationError
 
 from controller.sources.health import Outage
+from controller.sources.wire import SnapshotReader, SnapshotWriter
 from models.snapshot import Snapshot
 
 _log = structlog.get_logger()
@@ -30,36 +31,36 @@ class SavedSnapshot:
         self._writing = threading.Lock()
         self._wanted: Snapshot | None = None
         self._written: Snapshot | None = None
-        self._text: str | None = None
+        self._writer = SnapshotWriter()
+        self._digest = b""
         self._saver: asyncio.Task[None] | None = None
 
     def load(self) -> Snapshot | None:
         """What was saved, or None if there is nothing usable; a corrupt file is reported and left alone."""
         try:
-            text = self._path.read_text(encoding="utf-8")
-            snapshot = Snapshot.model_validate_json(text, extra="ignore")
+            content = self._path.read_bytes()
+            snapshot = SnapshotReader().read(content)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            # A ValidationError quotes its input, and the input may hold passwords.
-            cause = "not a snapshot" if isinstance(error, ValidationError | UnicodeDecodeError) else str(error)
-            _log.warning("Saved snapshot ignored", path=str(self._path), error=cause)
+            _log.warning("Saved snapshot ignored", path=str(self._path), error=str(error))
             return None
-        self._text = text
+        self._digest = _digest(content)
         return snapshot
 
     def save(self, snapshot: Snapshot) -> None:
         """Write the snapshot unless the file says the same; a failure is reported once, never raised."""
         with self._writing:
-            text = snapshot.model_dump_json()
-            if text == self._text:
+            content = self._writer.write(snapshot)
+            digest = _digest(content)
+            if digest == self._digest:
                 return
             try:
-                _write(self._path, text)
+                _write(self._path, content)
             except OSError as error:
                 self._outage.begin(error.strerror or error)
                 return
-            self._text = text
+            self._digest = digest
             self._outage.end()
 
     def save_soon(self, snapshot: Snapshot) -> None:
@@ -84,14 +85,18 @@ class SavedSnapshot:
             await asyncio.sleep(self._interval)
 
 
-def _write(path: Path, text: str) -> None:
+def _digest(content: bytes) -> bytes:
+    return blake2b(content).digest()
+
+
+def _write(path: Path, content: bytes) -> None:
     """Replace the file as a whole: after a crash there is the old one or the new one, never half of one."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, _PRIVATE)
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(descriptor)
     temporary.replace(path)

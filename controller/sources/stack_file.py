@@ -15,7 +15,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -99,10 +99,10 @@ class StackFileSource(HealthRecord):
     def _decoded(self, text: str) -> Snapshot:
         if self._last and self._last[0] == text:
             return self._last[1]
-        snapshot = decode_stack(text, notify_label=self._notify_label, label_prefix=self._label_prefix)
-        _report_variables(snapshot, self._path)
-        self._last = text, snapshot
-        return snapshot
+        services = _as_written(text, self._notify_label, self._label_prefix)
+        _report_variables(services, self._path)
+        self._last = text, _unescaped(services)
+        return self._last[1]
 
     async def _look_often(self, look: Callable[[], None]) -> None:
         while True:
@@ -129,12 +129,28 @@ def decode_stack(text: str, *, notify_label: str = NOTIFY_LABEL, label_prefix: s
     Raises:
         StackFileError: it is no compose file.
     """
+    return _unescaped(_as_written(text, notify_label, label_prefix))
+
+
+def _as_written(text: str, notify_label: str, label_prefix: str) -> list[SwarmService]:
+    """The services that opted in, by name, with labels in which ``$$`` still stands for ``$``."""
     services = _mapping(_mapping(_load(text), "the file").get("services"), "services")
     decoded = (
         _service(name, _mapping(item, f"services.{name}"), notify_label, label_prefix)
         for name, item in sorted(services.items())
     )
-    return Snapshot(services=tuple(service for service in decoded if service))
+    return [service for service in decoded if service]
+
+
+def _unescaped(services: Iterable[SwarmService]) -> Snapshot:
+    return Snapshot(
+        services=tuple(
+            service.model_copy(
+                update={"labels": {key: value.replace("$$", "$") for key, value in service.labels.items()}}
+            )
+            for service in services
+        )
+    )
 
 
 def _service(name: str, item: Mapping[str, object], notify_label: str, label_prefix: str) -> SwarmService | None:
@@ -160,7 +176,7 @@ def _labels(labels: object, where: str) -> dict[str, str]:
         pairs = [_pair(entry, where) for entry in labels]
     else:
         pairs = [(key, _scalar(value, f"{where}.{key}")) for key, value in _mapping(labels, where).items()]
-    return {key: _unescape(value) for key, value in pairs}
+    return dict(pairs)
 
 
 def _pair(entry: object, where: str) -> tuple[str, str]:
@@ -204,12 +220,8 @@ def _mapping(value: object, where: str) -> Mapping[str, object]:
     return value
 
 
-def _unescape(text: str) -> str:
-    return text.replace("$$", "$")
-
-
-def _report_variables(snapshot: Snapshot, path: Path) -> None:
-    for service in snapshot.services:
+def _report_variables(services: Iterable[SwarmService], path: Path) -> None:
+    for service in services:
         for label, value in service.labels.items():
             for name in _variables(value):
                 _log.warning(
@@ -296,7 +308,8 @@ def _load(text: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        raise StackFileError(f"{error.problem or error.context}{where}") from None
+        words = ", ".join(text for text in (error.context, error.problem) if text)
+        raise StackFileError(words + where) from None
     except yaml.YAMLError as error:
         raise StackFileError(" ".join(str(error).split())) from None
     except RecursionError:

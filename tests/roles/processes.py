@@ -94,8 +94,8 @@ class Role:
     def metric(self, name: str, **labels: str) -> float:
         """Return the value of a metric."""
         inside = ",".join(f'{label}="{value}"' for label, value in labels.items())
-        pattern = re.escape(f"{name}{{{inside}}}" if inside else name) + r" (\S+)"
-        found = re.search(pattern, self.get("/metrics").text)
+        pattern = "^" + re.escape(f"{name}{{{inside}}}" if inside else name) + r" (\S+)$"
+        found = re.search(pattern, self.get("/metrics").text, re.MULTILINE)
         return float(found[1]) if found else 0.0
 
     def condition(self, service: str, kind: str) -> dict[str, Any]:

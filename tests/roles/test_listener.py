@@ -1,0 +1,177 @@
+"""``swarmgate listener`` with proxies behind it: who may have the snapshot, and what happens when one side is away."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fakes.fake_docker import FakeDocker, Fault
+from roles.conftest import MakeListener, MakeProxy
+from roles.processes import Proxy, Role, eventually
+
+TOKEN = "between us"
+
+
+@pytest.fixture
+def docker() -> Iterator[FakeDocker]:
+    """A manager's engine."""
+    with FakeDocker() as engine:
+        yield engine
+
+
+@pytest.fixture
+def listener(make_listener: MakeListener, docker: FakeDocker) -> Role:
+    """A ready listener that knows its proxies by a token."""
+    made = make_listener(DOCKER_HOST=docker.docker_host, LISTENER_TOKEN=TOKEN)
+    eventually(made.ready, "the listener is ready")
+    return made
+
+
+def publish(docker: FakeDocker, name: str, port: int) -> None:
+    """Create a service at ``/<name>`` that listens on this machine."""
+    labels = {"servicePath": f"/{name}", "port": str(port), "outboundHostname": "127.0.0.1", "notify": "true"}
+    docker.add_service(name, {f"com.df.{label}": value for label, value in labels.items()})
+
+
+@pytest.fixture
+def follow(make_proxy: MakeProxy, newest: Path, listener: Role) -> list[Proxy]:
+    """Two ready proxies that follow the listener."""
+    proxies = [
+        make_proxy(newest, "--listener-address", f"127.0.0.1:{listener.api}", LISTENER_TOKEN=TOKEN) for _ in range(2)
+    ]
+    for proxy in proxies:
+        eventually(proxy.ready, "the proxy is ready")
+    return proxies
+
+
+def test_every_proxy_converges_and_the_listener_knows(
+    docker: FakeDocker, listener: Role, follow: list[Proxy], backend: int
+) -> None:
+    """A change reaches all proxies, and the listener can tell that it has."""
+    publish(docker, "web", backend)
+
+    for proxy in follow:
+        eventually(lambda proxy=proxy: proxy.status("/web") == 200, "the proxy routes to the new service")
+        assert proxy.reloads == 0
+    replicas = eventually(
+        lambda: [each for each in listener.get("/v1/replicas").json() if each["converged"]], "a replica has converged"
+    )
+    assert {each["address"] for each in replicas} == {"127.0.0.1"}
+
+
+def test_routes_stay_while_the_listener_is_away(
+    docker: FakeDocker, listener: Role, follow: list[Proxy], backend: int
+) -> None:
+    """Nothing is withdrawn for its absence; what changed meanwhile is caught up with, removals too."""
+    publish(docker, "web", backend)
+    publish(docker, "shop", backend)
+    for proxy in follow:
+        eventually(lambda proxy=proxy: proxy.status("/shop") == 200, "the service answers")
+
+    listener.send(signal.SIGKILL)
+    docker.remove_service("shop")
+    publish(docker, "late", backend)
+    for proxy in follow:
+        eventually(lambda proxy=proxy: "cannot" in proxy.words() or "unreachable" in proxy.words(), "it is told")
+        assert proxy.status("/web") == 200
+        assert proxy.ready()
+
+    listener.start()
+    for proxy in follow:
+        eventually(lambda proxy=proxy: proxy.status("/late") == 200, "the new service answers")
+        eventually(lambda proxy=proxy: proxy.status("/shop") == 503, "the removed service is gone")
+        assert proxy.status("/web") == 200
+
+
+def test_a_restarted_proxy_serves_at_once_without_its_listener(
+    docker: FakeDocker, listener: Role, follow: list[Proxy], backend: int
+) -> None:
+    """The last good snapshot survives a restart, and HAProxy is started from it."""
+    publish(docker, "web", backend)
+    proxy = follow[0]
+    eventually(lambda: proxy.status("/web") == 200, "the service answers")
+
+    listener.send(signal.SIGKILL)
+    proxy.send(signal.SIGTERM)
+    proxy.start()
+
+    eventually(lambda: proxy.status("/web") == 200, "the service answers again")
+    assert proxy.ready()
+
+
+def test_a_proxy_waits_for_its_first_world(make_proxy: MakeProxy, newest: Path) -> None:
+    """Without any snapshot ever, HAProxy is not started and the replica is not ready."""
+    proxy = make_proxy(newest, "--listener-address", "127.0.0.1:1")
+    answer = eventually(lambda: proxy.get("/readyz"), "the API answers")
+
+    assert answer.status_code == 503
+    assert proxy.master == 0
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.REFUSE, Fault.ERROR, Fault.TRUNCATED, Fault.GARBAGE, Fault.WRONG, Fault.HANG], ids=str
+)
+def test_routes_stay_while_docker_fails(
+    docker: FakeDocker, make_proxy: MakeProxy, newest: Path, backend: int, fault: Fault
+) -> None:
+    """A proxy alone on a manager keeps its routes, whatever the engine does, and says so; then it catches up."""
+    publish(docker, "web", backend)
+    proxy = make_proxy(newest, DOCKER_HOST=docker.docker_host)
+    eventually(proxy.ready, "the proxy is ready")
+
+    docker.fail(fault)
+    with docker.quietly():
+        publish(docker, "late", backend)
+    eventually(lambda: "Source unreachable" in proxy.words(), "it is told")
+    assert proxy.status("/web") == 200
+    assert proxy.metric("swarmgate_source_staleness_seconds") > 0
+
+    docker.heal()
+    eventually(lambda: proxy.status("/late") == 200, "it catches up")
+    assert proxy.status("/web") == 200
+
+
+def test_the_snapshot_is_for_those_who_know_the_token(listener: Role) -> None:
+    """Labels may hold passwords, so nobody else gets them."""
+    url = f"http://127.0.0.1:{listener.api}/v1/snapshot"
+
+    assert httpx.get(url).status_code == 403
+    assert httpx.get(url, headers={"Authorization": "Bearer wrong"}).status_code == 403
+    assert httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_without_a_token_the_snapshot_is_for_the_tasks_of_the_proxy_service(
+    make_listener: MakeListener, docker: FakeDocker
+) -> None:
+    """The Swarm itself says who they are; the name must be exactly that of the service."""
+    docker.add_service("proxy-2", replicas=1)
+    docker.tasks_of("proxy-2")[0]["NetworksAttachments"][0]["Addresses"] = ["127.0.0.1/8"]
+    docker.touch()
+    listener = make_listener(DOCKER_HOST=docker.docker_host)
+    eventually(listener.ready, "the listener is ready")
+    assert listener.get("/v1/snapshot").status_code == 403
+
+    docker.add_service("proxy", replicas=1)
+    docker.tasks_of("proxy")[0]["NetworksAttachments"][0]["Addresses"] = ["127.0.0.1/8"]
+    docker.touch()
+    eventually(lambda: listener.get("/v1/snapshot").is_success, "the proxy's task may have it")
+
+
+def test_an_unchanged_snapshot_costs_a_304_and_a_held_poll_ends_with_the_change(
+    docker: FakeDocker, listener: Role, backend: int
+) -> None:
+    """With the etag in hand, a poll returns when there is something new, or empty-handed."""
+    url = f"http://127.0.0.1:{listener.api}/v1/snapshot"
+    known = {"Authorization": f"Bearer {TOKEN}"}
+    etag = httpx.get(url, headers=known).headers["ETag"]
+
+    unchanged = httpx.get(url, headers={**known, "If-None-Match": etag})
+    assert unchanged.status_code == 304
+    assert unchanged.content == b""
+
+    publish(docker, "web", backend)
+    changed = httpx.get(url, params={"wait": 20}, headers={**known, "If-None-Match": etag}, timeout=30)
+    assert [service["name"] for service in changed.json()["services"]] == ["web"]
+    assert changed.headers["Content-Encoding"] == "gzip"
+    assert changed.headers["ETag"] != etag
