@@ -104,7 +104,7 @@ def waves(changes: Iterable[Change]) -> list[list[Change]]:
 
 
 def _say(*turns: list[Command]) -> Steps:
-    for turn in turns:
+    for turn in turns:  # noqa: UP028 - `yield from` would hand the answers to the tuple's iterator
         yield turn
 
 
@@ -192,7 +192,7 @@ def _set_or_add(updates: list[Command], additions: list[Command], removals: list
 
 def _map_replaced(change: MapReplaced) -> Steps:
     file = _word(change.file)
-    return _replace_map(file, list(_payloads([f"{_key(key)} {value}" for key, value in change.entries.items()])))
+    return _replace_map(file, list(_payloads([_line(key, value) for key, value in change.entries.items()])))
 
 
 def _replace_map(file: str, payloads: list[str]) -> Steps:
@@ -209,8 +209,6 @@ def _payloads(lines: Sequence[str]) -> Iterator[str]:
     payload: list[str] = []
     size = 0
     for line in lines:
-        if not line.isprintable() or line.endswith(" "):
-            raise PermanentError(f"Cannot be a line of a map: {line!r}")
         length = len(line.encode()) + 1
         if payload and size + length > LINE_LIMIT:
             yield "\n".join(payload)
@@ -227,6 +225,14 @@ def _server(backend: str, server: str) -> str:
 
 def _host(address: str) -> str:
     return f"[{_word(address)}]" if ":" in address else _word(address)
+
+
+def _line(key: str, value: str) -> str:
+    """Return an entry as a line of a payload, which is not read as words: only blanks and line ends count."""
+    line = f"{key} {value}"
+    if not key or not value or key.startswith("#") or " " in key + value or not line.isprintable():
+        raise PermanentError(f"Cannot be a line of a map: {line!r}")
+    return line
 
 
 def _key(key: str) -> str:

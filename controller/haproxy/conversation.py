@@ -22,7 +22,8 @@ async def converse(runtime: Session, conversations: Sequence[Steps]) -> list[boo
         answers = {index: list(islice(texts, len(turn))) for index, turn in turns.items()}
         for index, turn in turns.items():
             held_up[index] |= _is_held_up(turn, answers[index])
-        turns = {index: turn for index in turns if (turn := _reply(conversations[index], answers[index])) is not None}
+        replies = {index: _reply(conversations[index], answers[index]) for index in turns}
+        turns = {index: reply for index, reply in replies.items() if reply is not None}
     return held_up
 
 

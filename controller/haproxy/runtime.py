@@ -55,6 +55,8 @@ class Session:
         while len(answers) < count:
             *whole, self._rest = (self._rest + await self._chunk()).split(_PROMPT)
             answers += whole
+        if len(answers) > count:
+            raise TemporaryError("HAProxy answered more on its runtime socket than it was asked")
         return answers
 
     async def _chunk(self) -> bytes:

@@ -1,4 +1,4 @@
-# ruff: noqa: D103 - the names of tests are sentences
+
 """The Docker API's JSON, as engines really write it and as they should not, to a `Snapshot`."""
 
 import json

@@ -1,4 +1,4 @@
-# ruff: noqa: D103 - the names of tests are sentences
+
 """`DockerSource` on a fake engine: what it asks for, how it fails, and when it says "look again"."""
 
 import asyncio

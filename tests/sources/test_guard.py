@@ -1,4 +1,4 @@
-# ruff: noqa: D102, D103 - the names of tests are sentences
+
 """`GuardedSource`: what is believed at once, what only at the second reading, and what is kept when nobody answers."""
 
 import asyncio

@@ -1,4 +1,4 @@
-# ruff: noqa: D103 - the names of tests are sentences
+
 """`ListenerSource`: one listener, several, none; what it sends, what it believes, and how it fails."""
 
 import asyncio

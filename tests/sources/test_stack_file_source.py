@@ -1,4 +1,4 @@
-# ruff: noqa: D103, ASYNC240 - the names of tests are sentences, and their files are small
+# ruff: noqa: ASYNC240 - the names of tests are sentences, and their files are small
 """`StackFileSource`: compose files as people write them, and as editors and orchestrators replace them."""
 
 import asyncio

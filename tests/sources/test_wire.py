@@ -1,4 +1,4 @@
-# ruff: noqa: D103 - the names of tests are sentences
+
 """What a writer writes a reader reads, and what has not changed is not read again."""
 
 import json
