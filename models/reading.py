@@ -13,7 +13,6 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from models.labels._table import Row
-from models.labels.authentication import Authentication
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destination, ProxyService
 from models.types import reject_markup
 
@@ -141,12 +140,16 @@ class _Reader:
         if matching.req_mode == "http" and not matching.service_path and not matching.service_domain:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
-        if matching.req_mode == "tcp" and destination.authentication != Authentication():
-            row = next(
-                TABLE[name] for name in ("users", "usersSecret", "usersPassEncrypted") if self.value(TABLE[name], 0)
-            )
-            label = self.key(row, 0)
-            self._note(Problem(label=label, text=f"{label} cannot be honoured with reqMode=tcp", restricts=True))
+        if matching.req_mode == "tcp":
+            self._note_useless_restrictions(index)
+
+    def _note_useless_restrictions(self, index: int) -> None:
+        """Note the labels that narrow access to requests, where there are only connections."""
+        for row in TABLE.values():
+            if row.label.restricts and not row.label.tcp and self.value(row, index):
+                label = self.key(row, index)
+                text = f"{label} cannot be honoured with reqMode=tcp: it is about HTTP requests"
+                self._note(Problem(label=label, text=text, restricts=True))
 
     def _missing(self, name: str, index: int, wanted: str) -> None:
         label = TABLE[name].key(PREFIX, index)

@@ -8,9 +8,14 @@ from functools import cached_property
 
 from models.base import Frozen
 from models.labels._table import Family, Row, rows_of
+from models.labels.access import Access
 from models.labels.authentication import Authentication
+from models.labels.compression import Compression
+from models.labels.connection import Connection
+from models.labels.headers import Headers
 from models.labels.identity import Identity
 from models.labels.matching import Matching
+from models.labels.redirects import Redirects
 from models.labels.rewriting import Rewriting
 from models.labels.target import Target
 
@@ -23,8 +28,13 @@ class Destination(Frozen):
 
     index: int = 0
     matching: Matching = Matching()
+    access: Access = Access()
+    redirects: Redirects = Redirects()
     authentication: Authentication = Authentication()
+    headers: Headers = Headers()
     rewriting: Rewriting = Rewriting()
+    connection: Connection = Connection()
+    compression: Compression = Compression()
     target: Target = Target()
 
 

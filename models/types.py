@@ -80,6 +80,7 @@ def _to_number(value: object) -> object:
     return value
 
 
+Number = Annotated[int, BeforeValidator(_to_number), Allowed("a whole number")]
 Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_to_number), Allowed("a port number from 1 to 65535")]
 
 

@@ -68,7 +68,6 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_mark=routing.ACME_MARK,
-            acme_prefix=routing.ACME_PREFIX,
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )
     )

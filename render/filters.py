@@ -3,6 +3,9 @@
 Source: Configuration manual 2.2 (quoting and escaping) and 7.3 (arguments of converters).
 """
 
+from collections.abc import Sequence
+from itertools import cycle
+
 from models.types import reject_markup
 
 
@@ -27,4 +30,15 @@ def argument(text: str) -> str:
     return f"'{reject_markup(text)}'"
 
 
-FILTERS = {"cfg": cfg, "argument": argument}
+def logformat(parts: Sequence[str]) -> str:
+    """Return one word that is a log-format: literal text and, at odd positions, sample expressions.
+
+    Source: Configuration manual 8.2.6; the expressions have to be of a type that vouches for them.
+    """
+    pieces = [
+        f"%[{part}]" if odd else part.replace("%", "%%") for part, odd in zip(parts, cycle((False, True)), strict=False)
+    ]
+    return cfg("".join(pieces))
+
+
+FILTERS = {"cfg": cfg, "argument": argument, "logformat": logformat}

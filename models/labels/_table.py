@@ -34,7 +34,7 @@ class Label:
     """The declaration of one label, in the metadata of its field.
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed. ``secret``: the value is never shown.
+    broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
     """
 
     doc: str
@@ -43,6 +43,7 @@ class Label:
     effect: Effect = Effect.RUNTIME
     restricts: bool = False
     secret: bool = False
+    tcp: bool = False
 
 
 class Family(Frozen):

@@ -1,0 +1,44 @@
+"""Labels about the connection to the service: how long it may be silent, and what becomes of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from models.labels._table import Effect, Family, Label
+from models.types import Allowed, Number
+
+Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
+ConnectionMode = Annotated[
+    Literal["http-keep-alive", "http-server-close", "httpclose"] | None,
+    Allowed("http-keep-alive, http-server-close or httpclose"),
+]
+
+
+class Connection(Family):
+    """How the proxy and the service talk."""
+
+    timeout_server: Annotated[
+        Seconds,
+        Label(
+            doc="Seconds the service may be silent; `TIMEOUT_SERVER` by default.",
+            example="60",
+            effect=Effect.PROFILE,
+        ),
+    ] = None
+    timeout_tunnel: Annotated[
+        Seconds,
+        Label(
+            doc="Seconds a tunnel (WebSocket) may be silent; `TIMEOUT_TUNNEL` by default.",
+            example="7200",
+            effect=Effect.PROFILE,
+        ),
+    ] = None
+    connection_mode: Annotated[
+        ConnectionMode,
+        Label(
+            doc="What becomes of connections after an answer.",
+            example="http-server-close",
+            indexed=False,
+            effect=Effect.PROFILE,
+        ),
+    ] = None
