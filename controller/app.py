@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 import uvicorn
 
+from controller.backoff import Backoff
 from controller.endpoints import Surroundings
 from controller.environment import SECRETS_DIR
 from controller.errors import TemporaryError
@@ -77,7 +78,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         metrics=metrics,
         on_converged=on_converged,
     )
-    loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval))
+    loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
     app = make_proxy_app(status, metrics, lambda: _proxy_readiness(converged.is_set(), source))
     try:
@@ -109,7 +110,7 @@ async def run_listener(settings: ListenerSettings) -> None:
             log.info("Published", services=len(snapshot.services), etag=published.etag)
         return Result()
 
-    loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval))
+    loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
     gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
@@ -123,6 +124,11 @@ async def run_listener(settings: ListenerSettings) -> None:
     finally:
         await source.close()
     log.info("Stopped")
+
+
+def _patience() -> Backoff:
+    """Return a backoff for rounds: short, since whoever was away is to be noticed soon when it is back."""
+    return Backoff(longest=5.0)
 
 
 def _source(settings: ProxySettings) -> HealthySource:

@@ -19,6 +19,7 @@ from models.routing import ANY_DOMAIN, Claim, Conflict, RoutingTable, build_rout
 from models.service import Destination, ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
+from models.types import is_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,8 @@ def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Conditio
 def _candidate(
     service: SwarmService, rules: LabelRules, last: ProxyService | None
 ) -> Candidate | tuple[Condition, ...]:
+    if not is_name(service.name):
+        return (conditions.invalid_name(service.name), conditions.not_programmed())
     reading = _read(service.name, frozenset(service.labels.items()), rules)
     if reading.service is not None:
         return Candidate(service, reading.service, reading.service, found=(conditions.accepted(),))

@@ -118,15 +118,22 @@ def _map_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, s
         if entries:
             yield MapChanged(file, entries)
     elif entries:
-        yield MapReplaced(file, records.in_order({**running, **wanted}))
+        yield MapReplaced(file, _with_additions(running, wanted))
+
+
+def _with_additions(running: Mapping[str, str], wanted: Mapping[str, str]) -> Mapping[str, str]:
+    """Return an ordered map after what is wanted was added to it, if anything was."""
+    if all(running.get(key) == value for key, value in wanted.items()):
+        return running
+    return records.in_order({**running, **wanted})
 
 
 def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
-    removed = tuple(key for key in running if key not in wanted)
     if file not in records.ORDERED_MAPS:
+        removed = tuple(key for key in running if key not in wanted)
         if removed:
             yield MapChanged(file, {}, removed)
-    elif removed or [*running] != [*records.in_order({**running, **wanted})]:
+    elif [*_with_additions(running, wanted).items()] != [*wanted.items()]:
         yield MapReplaced(file, wanted)
 
 

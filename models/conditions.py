@@ -145,6 +145,11 @@ def invalid_labels(problems: Iterable[str], *, unknown_only: bool) -> Condition:
     return _bad(reason, "; ".join(problems))
 
 
+def invalid_name(name: str) -> Condition:
+    """The service's name cannot be one in HAProxy; it comes from a source that does not check names as Swarm does."""
+    return _bad(Reason.INVALID_LABEL, f"the service name {name!r} has characters other than letters, digits, '_.-'")
+
+
 def route_conflict(*, route: str, winner: str) -> Condition:
     """The older service ``winner`` has the same route."""
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by service {winner}, which is older and keeps it")

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from models.base import Frozen
 from models.labels.authentication import User, parse_users
@@ -42,6 +42,17 @@ def _checked_path(value: str) -> str:
     if not re.fullmatch(r"/[A-Za-z0-9/._~?=&-]*", value):
         raise ValueError("is not a path that begins with '/'")
     return reject_markup(value)
+
+
+def _one_line(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("contains a line break or another character that cannot be printed")
+    return value
+
+
+def _one_line_secret(value: SecretStr) -> SecretStr:
+    _one_line(value.get_secret_value())
+    return value
 
 
 class Settings(Frozen):
@@ -91,8 +102,12 @@ class ProxySettings(Settings):
         ListOf[Annotated[Bind, BeforeValidator(_to_bind)]],
         Field(description="Ports of the HTTP frontend, each optionally followed by `accept-proxy`."),
     ] = (Bind(port=80),)
-    stats_user: Annotated[str, Field(description="User of the statistics page; without it there is no page.")] = ""
-    stats_pass: Annotated[SecretStr, Field(description="Password of the statistics page.")] = SecretStr("")
+    stats_user: Annotated[
+        str, AfterValidator(_one_line), Field(description="User of the statistics page; without it there is no page.")
+    ] = ""
+    stats_pass: Annotated[
+        SecretStr, AfterValidator(_one_line_secret), Field(description="Password of the statistics page.")
+    ] = SecretStr("")
     stats_uri: Annotated[str, BeforeValidator(_checked_path), Field(description="Where the statistics page is.")] = (
         "/admin?stats"
     )

@@ -111,10 +111,22 @@ PathPrefix = Annotated[
     Allowed("a path that begins with '/', in the characters that URLs allow (others as %XX)"),
 ]
 
+
+def is_name(text: str) -> bool:
+    """Return whether a text can be the name of something in HAProxy."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", text) is not None
+
+
+def _name(value: str) -> str:
+    if not is_name(value):
+        raise ValueError("is not a name")
+    return value
+
+
 ObjectName = Annotated[
     str,
     Field(max_length=128),
-    AfterValidator(_matching(r"[A-Za-z0-9][A-Za-z0-9_.-]*", "is not a name")),
+    AfterValidator(_name),
     Allowed("letters, digits, '_', '.' and '-', beginning with a letter or digit"),
 ]
 

@@ -1,7 +1,8 @@
 """A real HAProxy on loopback, started from rendered files, and plain HTTP requests to it as bytes.
 
-The rendered text is changed in two ways only: ports become sockets that are open before HAProxy starts, so that no port
-can be taken and nobody has to wait; and the ``services`` frontend tells in each response which backend it chose.
+The rendered text is changed in three ways only: the port becomes a socket that is open before HAProxy starts, so that
+no port can be taken and nobody has to wait; unix sockets are in the folder of the test; and the ``services`` frontend
+tells in each response which backend it chose.
 """
 
 import asyncio
@@ -13,11 +14,14 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.machine import Machine
+from builders import MACHINE
+
 from render.files import CONFIG_FILE, Rendered
 
 TELL_BACKEND = "    http-after-response set-header X-Backend %[be_name]\n"
 _BIND = re.compile(r"^    bind \*:\d+", re.MULTILINE)
+LIMIT = 60.0
+"""Seconds that all requests of a test may take, on a busy machine."""
 UNROUTED = "services"
 """What is told as the backend of a request that no route is for: the frontend itself."""
 
@@ -37,13 +41,6 @@ class Answer:
         return None if told in (None, UNROUTED) else told
 
 
-def machine_in(folder: Path) -> Machine:
-    """Return a machine whose sockets are in a folder."""
-    return Machine(
-        maxconn=200, fd_hard_limit=2000, runtime_socket=str(folder / "r.sock"), internal_socket=str(folder / "i.sock")
-    )
-
-
 @contextlib.contextmanager
 def listening() -> Iterator[socket.socket]:
     """Open a listening socket on a free port of loopback."""
@@ -61,6 +58,7 @@ def running_haproxy(binary: Path, rendered: Rendered, folder: Path) -> Iterator[
             r"^    bind \*:\d+", f"    bind fd@{opened.fileno()}", rendered.config, count=1, flags=re.MULTILINE
         )
         config = config.replace("    use_backend ", f"{TELL_BACKEND}    use_backend ", 1)
+        config = config.replace(str(Path(MACHINE.runtime_socket).parent), str(folder))
         for name, content in {**rendered.files(), CONFIG_FILE: config.encode()}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +73,9 @@ def running_haproxy(binary: Path, rendered: Rendered, folder: Path) -> Iterator[
             )
         try:
             yield opened.getsockname()[1]
-            assert process.poll() is None, output.read_text(errors="replace")
+        except TimeoutError as error:
+            error.add_note(output.read_text(errors="replace"))
+            raise
         finally:
             process.kill()
             process.wait()
@@ -90,7 +90,7 @@ def request_bytes(path: str, host: str | None, *headers: str, method: str = "GET
 async def ask(port: int, requests: Iterable[bytes]) -> list[Answer]:
     """Send requests one after the other, over as few connections as HAProxy allows, and return the answers."""
     answers: list[Answer] = []
-    async with contextlib.AsyncExitStack() as stack:
+    async with asyncio.timeout(LIMIT), contextlib.AsyncExitStack() as stack:
         connection = None
         for request in requests:
             connection = connection or await stack.enter_async_context(_connected(port))

@@ -1,0 +1,81 @@
+"""A HAProxy in memory that changes as it is told, and objects to what the real one would refuse."""
+
+from dataclasses import dataclass, field
+
+from controller.changes import (
+    BackendAdded,
+    BackendPublished,
+    BackendRetired,
+    Change,
+    MapChanged,
+    MapReplaced,
+    ServerAdded,
+    ServerMoved,
+    ServerRetired,
+)
+from models.observed import Observed, ObservedServer
+from models.routing import ACME_MARK, ACME_PREFIX, ANY_DOMAIN, BETWEEN_PATTERNS
+from render import records
+
+
+@dataclass
+class RunningModel:
+    """What runs, changed in place; starts as ``observed``."""
+
+    observed: Observed
+    maps: dict[str, dict[str, str]] = field(init=False)
+    backends: dict[str, dict[str, ObservedServer]] = field(init=False)
+    unpublished: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.maps = {name: dict(entries) for name, entries in self.observed.maps.items()}
+        self.backends = {name: dict(servers) for name, servers in self.observed.backends.items()}
+
+    def apply(self, change: Change) -> None:
+        """Change what runs, as HAProxy would."""
+        match change:
+            case BackendAdded(backend, profile, _):
+                assert backend not in self.backends
+                assert f"profile:{profile}" in self.maps[records.LOADED]
+                self.backends[backend] = {}
+                self.unpublished.add(backend)
+            case BackendPublished(backend):
+                self.unpublished.remove(backend)
+            case ServerAdded(backend, server, address, port):
+                assert server not in self.backends[backend]
+                self.backends[backend][server] = ObservedServer(address, port)
+            case ServerMoved(backend, server, address, port):
+                assert server in self.backends[backend]
+                self.backends[backend][server] = ObservedServer(address, port)
+            case ServerRetired(backend, server):
+                del self.backends[backend][server]
+            case BackendRetired(backend):
+                assert backend not in self.routed()
+                assert self.backends.pop(backend) == {}
+            case MapChanged(file, entries, removed):
+                self.maps.setdefault(file, {}).update(entries)
+                for key in removed:
+                    del self.maps[file][key]
+            case MapReplaced(file, entries):
+                self.maps[file] = dict(entries)
+
+    def routed(self) -> set[str]:
+        """Return the backends that some route leads to."""
+        return set(self.maps.get(records.PREFIXES, {}).values())
+
+    def answering(self, host: str, path: str) -> str | None:
+        """Return the backend that answers a request now; it must be there and published."""
+        prefixes = self.maps[records.PREFIXES]
+        chain = self.maps[records.DOMAINS].get(host)
+        if chain is None:
+            wildcards = self.maps[records.WILDCARDS].items()
+            chain = next((value for ending, value in wildcards if host.endswith(ending)), ANY_DOMAIN)
+        for mark in (ACME_MARK, "") if path.startswith(ACME_PREFIX) else ("",):
+            for pattern in chain.split(BETWEEN_PATTERNS):
+                found = [prefix for prefix in prefixes if f"{pattern}#{mark}{path}".startswith(prefix)]
+                if found:
+                    backend = prefixes[max(found, key=len)]
+                    assert backend in self.backends
+                    assert backend not in self.unpublished
+                    return backend
+        return None

@@ -1,0 +1,55 @@
+"""Random worlds: plausible services that overlap, some of them wrong."""
+
+from builders import service, snapshot
+from hypothesis import strategies as st
+
+from models.snapshot import Snapshot, SwarmService
+
+_PATHS = st.sampled_from(["/", "/a", "/a/b", "/b,/c", "/.well-known/acme-challenge/x", "broken"])
+_DOMAINS = st.sampled_from(["x.com", "*.x.com", "*x.com", "y.org,z.org", "*.a.b.x.com", "*"])
+_LABELS = st.fixed_dictionaries(
+    {"servicePath": _PATHS, "port": st.sampled_from(["80", "8080"])},
+    optional={
+        "serviceDomain": _DOMAINS,
+        "users": st.sampled_from(["ann:a", "bob:b,carl:c", "x'", "nobody"]),
+        "reqPathSearchReplace": st.sampled_from(["/a,/b", "^/x(.*)$,/\\1", "broken"]),
+        "aclName": st.sampled_from(["one", "two"]),
+        "port.1": st.sampled_from(["81", "82"]),
+        "servicePath.2": _PATHS,
+        "bogus": st.just("x"),
+    },
+)
+_TCP = st.fixed_dictionaries(
+    {"reqMode": st.just("tcp"), "srcPort": st.sampled_from(["6379", "5432", "80"]), "port": st.just("6379")}
+)
+
+
+def services(name: str, labels: st.SearchStrategy[dict[str, str]] | None = None) -> st.SearchStrategy[SwarmService]:
+    """Return services of this name."""
+    return st.builds(
+        service,
+        st.just(name),
+        st.one_of(_LABELS, _LABELS, _TCP) if labels is None else labels,
+        tasks=st.integers(0, 3),
+        endpoint_mode=st.sampled_from(["vip", "dnsrr"]),
+        vips=st.sampled_from([["10.0.1.10/24"], ["10.0.1.11/24"], ["10.9.9.9/24"]]),
+        younger=st.integers(0, 3),
+    )
+
+
+def _worlds(labels: st.SearchStrategy[dict[str, str]] | None = None) -> st.SearchStrategy[Snapshot]:
+    return st.sets(st.sampled_from([f"s{number}" for number in range(6)])).flatmap(
+        lambda names: st.builds(snapshot, *(services(name, labels) for name in sorted(names)))
+    )
+
+
+WORLDS = _worlds()
+_PLAIN_LABELS = st.fixed_dictionaries(
+    {"servicePath": _PATHS, "port": st.just("80")}, optional={"serviceDomain": _DOMAINS}
+)
+PLAIN_WORLDS = _worlds(_PLAIN_LABELS)
+"""Worlds of services that HAProxy 3.4 can go between without a reload, nearly always."""
+
+CHANGED = "s0"
+PLAIN_SERVICE = services(CHANGED, _PLAIN_LABELS)
+"""A service that may take the place of one in such a world."""

@@ -1,0 +1,57 @@
+"""The routing rules in plain words, to compare with the maps: no map, no tree, no trick, one claim after the other."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from models.routing import ANY_DOMAIN, Claim
+
+CHALLENGE = "/.well-known/acme-challenge"
+
+
+def claim(domain: str, path: str, backend: str, *, age: int = 0, index: int = 0) -> Claim:
+    """Return a claim of a service of its own; the older, the sooner it wins."""
+    return Claim(
+        domain=domain,
+        path=path,
+        backend=backend,
+        service=backend,
+        acl_name=backend,
+        index=index,
+        created_at=datetime(2024, 1, 1, tzinfo=UTC) - timedelta(seconds=age),
+    )
+
+
+def expected_backend(claims: Iterable[Claim], host: str | None, path: str) -> str | None:
+    """Return the backend that answers a request, None if there is none."""
+    name = normal_host(host)
+    fitting = [each for each in claims if path.startswith(each.path) and fits(each.domain, name)]
+    if not fitting:
+        return None
+    return min(fitting, key=lambda each: rank(each, path)).backend
+
+
+def normal_host(host: str | None) -> str:
+    """Return a host as it is compared: no port, lower case, no trailing dot."""
+    return (host or "").strip(" \t").partition(":")[0].lower().rstrip(".")
+
+
+def fits(domain: str, host: str) -> bool:
+    """Tell whether a domain pattern fits a host."""
+    if domain == ANY_DOMAIN:
+        return True
+    return host.endswith(domain[1:]) if domain.startswith("*") else host == domain
+
+
+def rank(each: Claim, path: str) -> tuple[object, ...]:
+    """Sort fitting claims by the stated precedence, the winner first."""
+    challenge = path.startswith(CHALLENGE) and each.path.startswith(CHALLENGE)
+    exact = not each.domain.startswith("*")
+    return (
+        not challenge,
+        not exact,
+        -len(each.domain) if each.domain != ANY_DOMAIN else 1,
+        -len(each.path),
+        each.created_at,
+        each.acl_name,
+        each.index,
+    )

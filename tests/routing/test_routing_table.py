@@ -1,0 +1,107 @@
+"""The routing table: looked up as HAProxy does, it answers as the plain rules say."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from routing.matching import CHALLENGE, claim, expected_backend, normal_host
+
+from models.routing import ACME_MARK, ANY_DOMAIN, BETWEEN_PATTERNS, Claim, RoutingTable, build_routing
+
+LABELS = st.sampled_from(["a", "b", "shop", "a-b"])
+HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
+DOMAINS = st.one_of(st.just(ANY_DOMAIN), HOSTS, HOSTS.map(lambda host: f"*.{host}"), HOSTS.map(lambda host: f"*{host}"))
+SEGMENTS = st.lists(st.sampled_from(["x", "y", "xy", "%20", "!", ""]), max_size=3)
+PATHS = st.one_of(
+    SEGMENTS.map(lambda parts: "/" + "/".join(parts)),
+    SEGMENTS.map(lambda parts: f"{CHALLENGE}{'/'.join(['', *parts])}"),
+    st.just("/.well-known"),
+)
+CLAIMS = st.lists(st.tuples(DOMAINS, PATHS, st.integers(0, 2)), max_size=12).map(
+    lambda rows: [claim(domain, path, f"b{n}", age=age) for n, (domain, path, age) in enumerate(rows)]
+)
+
+
+def looked_up(table: RoutingTable, host: str, path: str) -> str | None:
+    """Look a request up as the rules of the ``services`` frontend do."""
+    name = normal_host(host)
+    chain = table.domains.get(name)
+    if chain is None:
+        chain = next((value for ending, value in table.wildcards.items() if name.endswith(ending)), ANY_DOMAIN)
+    for mark in (ACME_MARK, "") if path.startswith(CHALLENGE) else ("",):
+        for pattern in chain.split(BETWEEN_PATTERNS):
+            key = f"{pattern}#{mark}{path}"
+            found = [prefix for prefix in table.prefixes if key.startswith(prefix)]
+            if found:
+                return table.prefixes[max(found, key=len)]
+    return None
+
+
+@settings(derandomize=True, deadline=None, max_examples=400)
+@given(claims=CLAIMS, host=HOSTS, path=PATHS)
+def test_the_maps_answer_as_the_rules_say(claims: list[Claim], host: str, path: str) -> None:
+    """Every precedence at once, against one claim after the other."""
+    table, _ = build_routing(claims)
+    assert looked_up(table, host, path) == expected_backend(claims, host, path)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(claims=CLAIMS, seed=st.randoms(use_true_random=False))
+def test_order_of_input_changes_nothing(claims: list[Claim], seed: random.Random) -> None:
+    """Not even the order of the entries: every replica writes the same bytes."""
+    shuffled = list(claims)
+    seed.shuffle(shuffled)
+    table, conflicts = build_routing(claims)
+    again, conflicts_again = build_routing(shuffled)
+    assert (table, set(conflicts)) == (again, set(conflicts_again))
+    for name in ("domains", "wildcards", "prefixes"):
+        assert list(getattr(table, name).items()) == list(getattr(again, name).items())
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(claims=CLAIMS)
+def test_every_claim_is_a_route_or_a_conflict(claims: list[Claim]) -> None:
+    """Nothing is shadowed silently."""
+    table, conflicts = build_routing(claims)
+    assert len(table.prefixes) + len(conflicts) == len(claims)
+    for conflict in conflicts:
+        assert table.prefixes[conflict.loser.key] == conflict.winner.backend
+        assert conflict.winner.created_at <= conflict.loser.created_at
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(claims=CLAIMS)
+def test_depth_is_that_of_the_longest_chain(claims: list[Claim]) -> None:
+    """The lookup rules go as far as any host needs."""
+    table, _ = build_routing(claims)
+    chains = [*table.domains.values(), *table.wildcards.values(), ANY_DOMAIN]
+    assert table.depth == max(len(chain.split(BETWEEN_PATTERNS)) for chain in chains)
+
+
+@pytest.mark.parametrize(
+    ("claims", "host", "path", "backend"),
+    [
+        pytest.param([("*", "/", "a")], "x.com", "/y", "a", id="no domain"),
+        pytest.param([("x.com", "/", "a")], "y.com", "/", None, id="another domain"),
+        pytest.param([("x.com", "/", "a"), ("*", "/", "b")], "x.com", "/", "a", id="exact before none"),
+        pytest.param([("x.com", "/", "a"), ("*x.com", "/long", "b")], "x.com", "/long", "a", id="domain before path"),
+        pytest.param([("x.com", "/a", "a"), ("*", "/", "b")], "x.com", "/b", "b", id="a domain without path is passed"),
+        pytest.param([("*.x.com", "/", "a"), ("*.com", "/", "b")], "y.x.com", "/", "a", id="longest wildcard"),
+        pytest.param([("*.x.com", "/", "a")], "x.com", "/", None, id="subdomains only"),
+        pytest.param([("*x.com", "/", "a")], "evilx.com", "/", "a", id="any ending"),
+        pytest.param([("x.com", "/", "a")], "x.com.evil.net", "/", None, id="exact is not a prefix"),
+        pytest.param([("x.com", "/", "a")], "X.COM.:8080", "/", "a", id="case, dot and port of the host"),
+        pytest.param([("*", "/demo", "a")], "x.com", "/demo1", "a", id="prefix in bytes"),
+        pytest.param([("*", "/demo", "a")], "x.com", "/Demo", None, id="letter case of the path counts"),
+        pytest.param([("*", "/a", "a"), ("*", "/a/b", "b")], "x.com", "/a/b/c", "b", id="longest prefix"),
+        pytest.param([("*", CHALLENGE, "a"), ("x.com", "/", "b")], "x.com", CHALLENGE, "a", id="challenge first"),
+        pytest.param([("*", "/.well-known", "a"), ("x.com", "/", "b")], "x.com", CHALLENGE, "b", id="near a challenge"),
+    ],
+)
+def test_precedence(claims: Sequence[tuple[str, str, str]], host: str, path: str, backend: str | None) -> None:
+    """The rules of the module's text, one by one; the plain rules agree."""
+    made = [claim(*each) for each in claims]
+    assert looked_up(build_routing(made)[0], host, path) == backend
+    assert expected_backend(made, host, path) == backend
