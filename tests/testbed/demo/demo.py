@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,6 +41,8 @@ running = Running()
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers every request, also one whose connection the proxy has already given up."""
+
     protocol_version = "HTTP/1.1"
     # One write for the whole answer, at once: anything else costs a delayed acknowledgement.
     wbufsize = -1
@@ -96,6 +99,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
+    """One thread a request."""
+
     daemon_threads = True
     request_queue_size = 1024
 
@@ -109,7 +114,8 @@ def main() -> None:
         threading.Thread(target=server.shutdown).start()
 
     signal.signal(signal.SIGTERM, stop)
-    print(f"listening on {PORT}", flush=True)
+    sys.stdout.write(f"listening on {PORT}\n")
+    sys.stdout.flush()
     server.serve_forever(poll_interval=0.05)
     server.socket.close()
     running.finish()
