@@ -1,4 +1,3 @@
-
 """The same cases on the fake engine and on a real one, so that the fake cannot drift away from the truth.
 
 The real one is asked with the ``docker`` command for every change, as an operator would. Its services ask for a node

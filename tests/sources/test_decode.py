@@ -1,4 +1,3 @@
-
 """The Docker API's JSON, as engines really write it and as they should not, to a `Snapshot`."""
 
 import json

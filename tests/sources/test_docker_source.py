@@ -1,4 +1,3 @@
-
 """`DockerSource` on a fake engine: what it asks for, how it fails, and when it says "look again"."""
 
 import asyncio

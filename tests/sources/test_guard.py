@@ -1,4 +1,3 @@
-
 """`GuardedSource`: what is believed at once, what only at the second reading, and what is kept when nobody answers."""
 
 import asyncio

@@ -1,4 +1,3 @@
-
 """`ListenerSource`: one listener, several, none; what it sends, what it believes, and how it fails."""
 
 import asyncio

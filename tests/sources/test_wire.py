@@ -1,4 +1,3 @@
-
 """What a writer writes a reader reads, and what has not changed is not read again."""
 
 import json
