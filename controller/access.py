@@ -55,7 +55,8 @@ def _credentials(asked: Authentication, in_secret: tuple[User, ...], settings: P
     else:
         known = _with_password(settings.users, encrypted=settings.users_pass_encrypted)
     passwords = known | own
-    return tuple(passwords[user.name] for user in asked.users or in_secret if user.name in passwords)
+    names = dict.fromkeys(user.name for user in asked.users or in_secret)
+    return tuple(passwords[name] for name in names if name in passwords)
 
 
 def _with_password(users: Iterable[User], *, encrypted: bool) -> dict[str, Credential]:

@@ -14,7 +14,7 @@ class Backoff:
         self,
         *,
         first: float = 0.5,
-        longest: float = 30.0,
+        longest: float = 5.0,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),  # noqa: S311 - spreads load, guards nothing
     ) -> None:
         self._first = first

@@ -16,7 +16,7 @@ from models.claims import claims_of
 from models.conditions import Condition
 from models.proxy import Backend, Desired, TcpFrontend
 from models.reading import LabelRules, Reading, read_labels
-from models.routing import Claim, RoutingTable, build_routing
+from models.routing import Claim, Conflict, RoutingTable, build_routing
 from models.service import Destination, ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
@@ -24,10 +24,14 @@ from models.snapshot import Snapshot, SwarmService
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A Swarm service with the form that is to be run for it, and what has been found out on the way."""
+    """A Swarm service with the form that is to be run for it, and what has been found out on the way.
+
+    ``good`` is the form to go back to when the next labels are invalid; a form that had to be closed is none.
+    """
 
     swarm: SwarmService
     form: ProxyService
+    good: ProxyService | None
     closed: bool = False
     found: tuple[Condition, ...] = ()
 
@@ -99,7 +103,7 @@ def _candidate(
 ) -> Candidate | tuple[Condition, ...]:
     reading = _read(service.name, frozenset(service.labels.items()), rules)
     if reading.service is not None:
-        return Candidate(service, reading.service, found=(conditions.accepted(),))
+        return Candidate(service, reading.service, reading.service, found=(conditions.accepted(),))
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
@@ -108,10 +112,10 @@ def _candidate(
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
-            return Candidate(service, form, closed=True, found=(invalid, conditions.failed_closed()))
+            return Candidate(service, form, last, closed=True, found=(invalid, conditions.failed_closed()))
     if last is None or reading.restricts:
         return (invalid, conditions.not_programmed())
-    return Candidate(service, last, found=(invalid, conditions.last_good_kept()))
+    return Candidate(service, last, last, found=(invalid, conditions.last_good_kept()))
 
 
 @lru_cache(maxsize=32768)
@@ -144,14 +148,17 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
         facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
         facts.insert(0, conditions.resolved_refs())
         facts.insert(0, conditions.programmed())
+        before = len(build.backends)
         for destination in candidate.form.destinations:
             _add_destination(build, candidate, destination, settings, surroundings)
+        if len(build.backends) == before:
+            facts.append(conditions.not_programmed())
     routing = _settle_routes(build)
     return Desired(
         backends=tuple(sorted(build.backends, key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
-        forms={candidate.swarm.id: candidate.form for candidate in judged.candidates},
+        forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
         conditions=_versioned(judged, build),
     )
 
@@ -211,9 +218,15 @@ def _claim_port(
 def _settle_routes(build: _Build) -> RoutingTable:
     routing, conflicts = build_routing(dict.fromkeys(build.claims))
     for conflict in conflicts:
-        fact = conditions.route_conflict(route=conflict.loser.route, winner=conflict.winner.service)
-        build.conditions[conflict.loser.service].append(fact)
+        build.conditions[conflict.loser.service].append(_conflict_fact(conflict))
     return routing
+
+
+def _conflict_fact(conflict: Conflict) -> Condition:
+    route, winner = conflict.loser.route, conflict.winner
+    if winner.service == conflict.loser.service:
+        return conditions.route_repeated(route=route, index=winner.index)
+    return conditions.route_conflict(route=route, winner=winner.service)
 
 
 def _versioned(judged: Judged, build: _Build) -> dict[str, tuple[Condition, ...]]:

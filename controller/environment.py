@@ -25,6 +25,13 @@ SECRET_PREFIX = "dfp_"  # noqa: S105 - the beginning of a name
 S = TypeVar("S", bound=Settings)
 
 
+class _Secrets(SecretsSettingsSource):
+    """Secrets that hold nothing say nothing, just as empty variables."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if value != ""}
+
+
 class _Read(BaseSettings):
     """Adds to a settings model where its values come from."""
 
@@ -41,7 +48,7 @@ class _Read(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         given = init_settings.init_kwargs if isinstance(init_settings, InitSettingsSource) else {}
         folder = Path(given.pop("secrets_dir", SECRETS_DIR))
-        secrets = SecretsSettingsSource(settings_cls, secrets_dir=folder, env_prefix=SECRET_PREFIX)
+        secrets = _Secrets(settings_cls, secrets_dir=folder, env_prefix=SECRET_PREFIX)
         return (init_settings, *((secrets,) if folder.is_dir() else ()), env_settings)
 
 

@@ -96,3 +96,7 @@ def _become_subreaper() -> None:
 def main(command: Sequence[str]) -> int:
     """Run a command under this init."""
     return Init(command).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

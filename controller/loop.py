@@ -68,24 +68,27 @@ class ControlLoop:
 
     async def run(self) -> None:
         """Reconcile once at the start and then on every cause, until cancelled."""
+        clock = asyncio.get_running_loop().time
         delay: float | None = 0.0
+        next_resync = clock() + self._pace.resync
         while True:
-            resync = await self._wait(delay)
+            await self._wait(next_resync - clock() if delay is None else delay)
+            resync = clock() >= next_resync
+            if resync:
+                next_resync = clock() + self._pace.resync
             started = Round(resync=resync, dirty_since=self._dirty_since)
             self._dirty.clear()
             self._dirty_since = None
             delay = await self._attempt(started)
 
-    async def _wait(self, delay: float | None) -> bool:
-        """Wait for a cause; return True if it was the resync timer."""
-        timeout = self._pace.resync if delay is None else delay
+    async def _wait(self, seconds: float) -> None:
+        """Wait for a change, and then for quiet, but not for longer than some seconds."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 await self._dirty.wait()
         except TimeoutError:
-            return delay is None
+            return
         await self._settle()
-        return False
 
     async def _settle(self) -> None:
         """Wait until no change has come for the quiet time, or the first one has waited for the longest."""

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from controller.changes import Applied, Outcome, ReloadReason
 from models.conditions import ConditionType
 
 STAGES = ("source", "observe", "desire", "render", "plan", "apply")
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # it doubles the series and tells nothing
 
 
 class Metrics:

@@ -39,13 +39,13 @@ from render import records
 from render.files import Rendered, RenderedBackend
 from render.sections import SectionKind
 
-_REASON_OF_KIND = {
+_REASON_OF_KIND: Mapping[str, ReloadReason] = {
     SectionKind.CORE: ReloadReason.SETTINGS,
     SectionKind.FRONTEND: ReloadReason.FRONTEND,
     SectionKind.USERS: ReloadReason.PROFILE,
     SectionKind.PROFILE: ReloadReason.PROFILE,
 }
-_UNUSED_IS_HARMLESS = frozenset({SectionKind.USERS, SectionKind.PROFILE})
+_UNUSED_IS_HARMLESS: frozenset[str] = frozenset({SectionKind.USERS, SectionKind.PROFILE})
 
 
 def make_plan(observed: Observed, rendered: Rendered) -> Plan:
@@ -64,11 +64,11 @@ def make_plan(observed: Observed, rendered: Rendered) -> Plan:
 def _section_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
     loaded, wanted = observed.maps.get(records.LOADED, {}), rendered.maps[records.LOADED]
     for key in loaded.keys() | wanted.keys():
-        kind = SectionKind(key.partition(":")[0])
+        kind = key.partition(":")[0]
         if key not in wanted and kind in _UNUSED_IS_HARMLESS:
             continue
         if loaded.get(key) != wanted.get(key):
-            yield _REASON_OF_KIND[kind]
+            yield _REASON_OF_KIND.get(kind, ReloadReason.SETTINGS)
 
 
 def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
@@ -105,20 +105,29 @@ def _server_changes(name: str, observed: Mapping[str, ObservedServer], backend: 
 
 
 def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
-    unwanted: list[Change] = []
+    """Add what is wanted, most inward map first, then take away what is not, in reverse: no lookup meets a gap."""
     for file in records.MAKE_ORDER:
-        running, wanted = observed.maps.get(file, {}), rendered.maps[file]
-        if file in records.ORDERED_MAPS:
-            if list(running.items()) != list(wanted.items()):
-                yield MapReplaced(file, wanted)
-            continue
-        entries = {key: value for key, value in wanted.items() if running.get(key) != value}
-        removed = tuple(key for key in running if key not in wanted)
+        yield from _map_additions(file, observed.maps.get(file, {}), rendered.maps[file])
+    for file in reversed(records.MAKE_ORDER):
+        yield from _map_removals(file, observed.maps.get(file, {}), rendered.maps[file])
+
+
+def _map_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
+    entries = {key: value for key, value in wanted.items() if running.get(key) != value}
+    if file not in records.ORDERED_MAPS:
         if entries:
             yield MapChanged(file, entries)
+    elif entries:
+        yield MapReplaced(file, records.in_order({**running, **wanted}))
+
+
+def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
+    removed = tuple(key for key in running if key not in wanted)
+    if file not in records.ORDERED_MAPS:
         if removed:
-            unwanted.append(MapChanged(file, {}, removed))
-    yield from reversed(unwanted)
+            yield MapChanged(file, {}, removed)
+    elif removed or [*running] != [*records.in_order({**running, **wanted})]:
+        yield MapReplaced(file, wanted)
 
 
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:

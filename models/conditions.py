@@ -150,6 +150,11 @@ def route_conflict(*, route: str, winner: str) -> Condition:
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by service {winner}, which is older and keeps it")
 
 
+def route_repeated(*, route: str, index: int) -> Condition:
+    """Another destination of the same service, with the lower ``index``, has the same route."""
+    return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by destination {index} of the same service")
+
+
 def port_conflict(*, port: int, winner: str) -> Condition:
     """The TCP port is taken by ``winner``."""
     return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")

@@ -89,6 +89,8 @@ class _Reader:
             self.problems.append(_wrong(TABLE[name], label, value, f"has no indexed form; use {PREFIX}{name}"))
         elif label != TABLE[name].key(PREFIX, index):
             self.problems.append(_wrong(TABLE[name], label, value, "has an index that is not 1, 2, 3, ..."))
+        elif TABLE[name].label.restricts and not value.strip(f" {self.rules.separator}"):
+            self.problems.append(_wrong(TABLE[name], label, value, "says nothing; remove the label or give it a value"))
         else:
             self.values[name, index] = value
 
@@ -127,6 +129,11 @@ class _Reader:
     def _note(self, problem: Problem) -> None:
         if problem not in self.problems:
             self.problems.append(problem)
+
+    def judge_bare_values(self) -> None:
+        """Note what is wrong with values that every destination replaces by its own: they are not dropped either."""
+        for family, model in DESTINATION_FAMILIES.items():
+            self.model(family, model, 0)
 
     def require(self, destination: Destination) -> None:
         """Note what a destination lacks."""
@@ -170,6 +177,8 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Read
     reader.note_orphans(indices)
     identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
     destinations = [_destination(reader, index) for index in indices]
+    if 0 not in indices:
+        reader.judge_bare_values()
     if reader.problems:
         return Reading(problems=tuple(reader.problems))
     return Reading(service=ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity))

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
@@ -40,7 +41,6 @@ class Allowed:
 
 
 _FORBIDDEN = (
-    (re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]"), "a line break or control character"),
     (re.compile(r"[\"'`]"), "a quote"),
     (re.compile(r"%\["), "'%[', which starts a HAProxy expression"),
     (re.compile(r"\{\{|\}\}|\{%"), "'{{', '}}' or '{%', which belong to templates"),
@@ -53,6 +53,8 @@ def reject_markup(value: str) -> str:
     Raises:
         ValueError: it holds a line break, control character, quote, ``%[`` or template mark.
     """
+    if not value.isprintable():
+        raise ValueError("contains a line break, a control character or an invisible one")
     for pattern, name in _FORBIDDEN:
         if pattern.search(value):
             raise ValueError(f"contains {name}")
@@ -110,7 +112,9 @@ Port = Annotated[int, Field(ge=1, le=65535), to_integer(), Allowed("a port numbe
 
 def _normal_domain(value: object) -> object:
     """Case, port and a trailing dot make no difference between domains, in labels as in requests."""
-    return re.sub(r"(:[0-9]+)?$", "", value.lower()).rstrip(".") if isinstance(value, str) else value
+    if not isinstance(value, str) or value == "*.":  # which would otherwise be every domain
+        return value
+    return re.sub(r"(:[0-9]+)?$", "", value.lower()).rstrip(".")
 
 
 DomainPattern = Annotated[
@@ -138,10 +142,20 @@ ObjectName = Annotated[
     Allowed("letters, digits, '_', '.' and '-', beginning with a letter or digit"),
 ]
 
+
+def _host(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        return value
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValueError("is neither a host name nor an address") from None
+
+
 Address = Annotated[
     str,
     Field(max_length=253),
-    AfterValidator(_matching(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+", "is neither a host name nor an address")),
+    AfterValidator(_host),
     Allowed("a host name or an IP address"),
 ]
 
@@ -155,7 +169,7 @@ def separator(info: ValidationInfo) -> str:
 def _split(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
-    items = (item.strip() for item in value.split(separator(info)))
+    items = (item.strip(" ") for item in value.split(separator(info)))
     return tuple(item for item in items if item)
 
 

@@ -5,6 +5,8 @@ digest of every section that only a reload can change, and is never changed at r
 for it tells what it was started from, whoever wrote the files since.
 """
 
+from collections.abc import Mapping
+
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 EXACTS = "maps/exacts.map"
@@ -19,6 +21,11 @@ MAKE_ORDER = (BACKENDS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 They vanish in reverse."""
+
+
+def in_order(entries: Mapping[str, str]) -> dict[str, str]:
+    """Return the entries of an ordered map in its order: the longest ending first, for the first match counts."""
+    return dict(sorted(entries.items(), key=lambda entry: (-len(entry[0]), entry[0])))
 
 
 def backend_record(*, service: str, profile: str) -> str:

@@ -134,7 +134,8 @@ class GuardedSource:
         if guard.admits(first):
             return first
         known = len(guard.accepted.services) if guard.accepted else 0
-        _log.warning("Smaller snapshot held until confirmed", services=len(first.services), known=known)
+        if known:
+            _log.warning("Smaller snapshot held until confirmed", services=len(first.services), known=known)
         await asyncio.sleep(self._confirm_after)
         second = await self._inner.snapshot()
         if guard.admits(second):

@@ -39,7 +39,12 @@ def _to_user(item: str) -> User:
 
 
 def _to_users(value: object) -> object:
-    return parse_users(reject_markup(value)) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    users = parse_users(reject_markup(value))
+    if not users:
+        raise ValueError("names no user")
+    return users
 
 
 Users = Annotated[

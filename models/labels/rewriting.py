@@ -63,6 +63,8 @@ def _to_rewrite(pair: str) -> PathRewrite:
     rewrite = PathRewrite(*parts)
     if rewrite.flags not in _FLAGS:
         raise ValueError("has flags other than g and i")
+    if " " in rewrite.replace:
+        raise ValueError("has a replacement with a blank, which no path may hold")
     try:
         re.compile(rewrite.search)
     except re.error as error:
