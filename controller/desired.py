@@ -5,17 +5,18 @@ whose labels became invalid keeps its last valid form, except when the broken la
 answer 503 rather than open up.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
 from models import conditions
+from models.claims import claims_of
 from models.conditions import Condition
 from models.proxy import Backend, Desired, TcpFrontend
 from models.reading import LabelRules, Reading, read_labels
-from models.routing import ANY_DOMAIN, Claim, Conflict, RoutingTable, build_routing
+from models.routing import Claim, Conflict, RoutingTable, build_routing
 from models.service import Destination, ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
@@ -173,27 +174,28 @@ def _add_destination(
     surroundings: Surroundings,
 ) -> None:
     facts = build.conditions[candidate.swarm.name]
-    name = candidate.form.backend_name(destination)
-    if destination.matching.req_mode == "tcp":
-        conflict = _claim_port(build, candidate, destination, settings)
-        if conflict:
-            facts.append(conflict)
-            return
-    else:
-        build.claims.extend(_claims(candidate, destination, name))
-    endpoints = endpoints_of(candidate.swarm, destination, surroundings, by_task=settings.endpoints == "tasks")
+    if destination.matching.req_mode == "tcp" and (conflict := _claim_port(build, candidate, destination, settings)):
+        facts.append(conflict)
+        return
     access = _access(candidate, destination, settings, surroundings)
-    facts.extend(filter(None, (endpoints.condition, *access.conditions)))
-    build.backends.append(
-        Backend(
-            name=name,
-            service=candidate.swarm.name,
-            destination=destination,
-            servers=endpoints.servers,
-            user_list=access.user_list,
-            closed=candidate.closed or access.closed,
+    facts.extend(access.conditions)
+    for way in candidate.form.ways(destination):
+        if destination.matching.req_mode == "http":
+            build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at))
+        endpoints = endpoints_of(
+            candidate.swarm, destination, way.port, surroundings, by_task=settings.endpoints == "tasks"
         )
-    )
+        facts.extend(filter(None, (endpoints.condition,)))
+        build.backends.append(
+            Backend(
+                name=way.backend,
+                service=candidate.swarm.name,
+                destination=destination,
+                servers=endpoints.servers,
+                user_list=access.user_list,
+                closed=candidate.closed or access.closed,
+            )
+        )
 
 
 def _access(
@@ -211,23 +213,9 @@ def _claim_port(
     port = destination.matching.src_port or 0
     if port in {settings.port, *(bind.port for bind in settings.default_ports)}:
         return conditions.port_conflict(port=port, winner="the proxy itself")
-    frontend = TcpFrontend(port, candidate.swarm.name, candidate.form.backend_name(destination))
+    frontend = TcpFrontend(port, candidate.swarm.name, candidate.form.ways(destination)[0].backend)
     owner = build.frontends.setdefault(port, frontend)
     return None if owner is frontend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
-
-
-def _claims(candidate: Candidate, destination: Destination, backend: str) -> Iterator[Claim]:
-    for domain in destination.matching.service_domain or (ANY_DOMAIN,):
-        for path in destination.matching.service_path:
-            yield Claim(
-                domain=domain,
-                path=path,
-                backend=backend,
-                service=candidate.swarm.name,
-                acl_name=candidate.form.acl_name,
-                index=destination.index,
-                created_at=candidate.swarm.created_at,
-            )
 
 
 def _settle_routes(build: _Build) -> RoutingTable:

@@ -44,13 +44,12 @@ def outside_host(service: SwarmService, destination: Destination) -> str | None:
 
 
 def endpoints_of(
-    service: SwarmService, destination: Destination, surroundings: Surroundings, *, by_task: bool
+    service: SwarmService, destination: Destination, port: int, surroundings: Surroundings, *, by_task: bool
 ) -> Endpoints:
-    """Find the servers of one destination.
+    """Find the servers of one destination, for one port of the service.
 
     ``by_task`` asks for one server per running task; services without a virtual IP are always served so.
     """
-    port = destination.target.port or 0
     host = outside_host(service, destination)
     if host is not None:
         return _outside(service.name, host, port, surroundings)

@@ -14,7 +14,6 @@ import structlog
 from controller.changes import Applied
 from models.conditions import Condition
 from models.proxy import Desired
-from models.routing import ACME_MARK, ANY_DOMAIN
 
 log = structlog.get_logger()
 
@@ -141,19 +140,11 @@ class StatusStore:
 
 def footprints_of(desired: Desired) -> dict[str, Footprint]:
     """Return what each service has in HAProxy under a desired state."""
-    service_of = {backend.name: backend.service for backend in desired.backends}
-    routes: dict[str, list[str]] = {service: [] for service in service_of.values()}
-    for key, backend in desired.routing.prefixes.items():
-        routes[service_of[backend]].append(_route_text(key))
+    backends: dict[str, list[str]] = {}
+    routes: dict[str, list[str]] = {}
+    for backend in desired.backends:
+        backends.setdefault(backend.service, []).append(backend.name)
+        routes.setdefault(backend.service, []).extend(desired.routing.routes.get(backend.name, ()))
     for frontend in desired.tcp_frontends:
         routes[frontend.service].append(f"tcp:{frontend.port}")
-    backends: dict[str, list[str]] = {service: [] for service in routes}
-    for name, service in service_of.items():
-        backends[service].append(name)
-    return {service: Footprint(tuple(backends[service]), tuple(sorted(routes[service]))) for service in routes}
-
-
-def _route_text(key: str) -> str:
-    domain, _, path = key.partition("#")
-    path = path.removeprefix(ACME_MARK)
-    return path if domain == ANY_DOMAIN else f"{domain}{path}"
+    return {service: Footprint(tuple(names), tuple(sorted(routes[service]))) for service, names in backends.items()}

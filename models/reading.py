@@ -17,7 +17,7 @@ from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destin
 from models.types import reject_markup
 
 PREFIX = "com.df."
-_DEFINING = ("servicePath", "port", "serviceDomain")
+_DEFINING = ("servicePath", "port", "serviceDomain", "httpsPort")
 _FOREIGN = re.compile(r"(alert|scrape|letsencrypt\.|env\.)", re.ASCII)
 """Labels under the same prefix that belong to Docker Flow Monitor and to certificate companions."""
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
@@ -138,13 +138,14 @@ class _Reader:
     def require(self, destination: Destination) -> None:
         """Note what a destination lacks."""
         matching, target, index = destination.matching, destination.target, destination.index
-        if target.port is None:
+        if target.port is None and (target.https_port is None or matching.req_mode == "tcp"):
             self._missing("port", index, "set it to the port inside the service, for example 8080")
         if matching.req_mode == "tcp" and matching.src_port is None:
             self._missing(
                 "srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379"
             )
-        if matching.req_mode == "http" and not matching.service_path and not matching.service_domain:
+        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend)
+        if matching.req_mode == "http" and nowhere:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
         if matching.req_mode == "tcp":
@@ -194,7 +195,7 @@ def _destination(reader: _Reader, index: int) -> Destination | None:
 
 def _with_default_path(destination: Destination) -> Destination:
     matching = destination.matching
-    if matching.req_mode == "tcp" or matching.service_path:
+    if matching.req_mode == "tcp" or matching.service_path or not matching.service_domain:
         return destination
     return destination.model_copy(update={"matching": matching.model_copy(update={"service_path": ("/",)})})
 

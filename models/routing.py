@@ -3,35 +3,62 @@
 Precedence, the same on every replica and whatever the order of input (each step only decides between equals
 of the one before):
 
-===  =====================================================================================
+===  =======================================================================================
 1    ACME challenges (paths under ``/.well-known/acme-challenge``) before everything else
-2    domain: exact, then longest wildcard, then none; a domain without a matching path is no match
-3    path: longest prefix
-4    exactly the same claim: the older service, then the lower ``aclName``, then the lower index
-===  =====================================================================================
+2    the higher ``priority``
+3    domain: exact, then longest wildcard, then other tests, then none; without a path that
+     matches, a domain does not count
+4    path: exact, then longest prefix, then what needs another test (regular expressions, ...)
+5    more predicates (headers, user agent, port) before fewer
+6    the lower ``aclName``, then the lower index
+===  =======================================================================================
 
-A request is looked up as follows, and `RoutingTable` holds exactly these maps: its host leads to the list of
-claimed domain patterns that match it, most specific first (``domains``, else ``wildcards``, else just ``*``); then,
-for each pattern in turn, the longest ``pattern#prefix`` that begins ``pattern#path`` gives the backend
-(``prefixes``). ``#`` cannot be part of either, and the pattern comes out of our own map, so no request can forge a
-key.
+Two claims that are the same in all of 1 to 5, to the letter, are in conflict: the older service has the route.
+
+A request is looked up as follows, and `RoutingTable` holds exactly these maps. Its host leads to the list of claimed
+domain patterns that match it, most specific first (``domains``, else ``wildcards``, else just ``*``). Then, for each
+tier of priority and each pattern in turn, ``pattern#tier path`` is looked up whole (``exacts``) and by its longest
+beginning (``prefixes``). ``#`` cannot be part of a pattern, and the pattern comes out of our own map, so no request
+can forge a key.
+
+What is found there is either a backend (``>backend``), or candidates that have to be tested (``|id|id|``), perhaps
+with a backend for when none of them holds (``|id|id|>backend``). If there is none, the search goes on, and what it
+finds is appended. The tests themselves are `rules`, in order of precedence.
 """
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
+
+from models.predicates import Predicate
 
 ANY_DOMAIN = "*"
 ACME_PREFIX = "/.well-known/acme-challenge"
-ACME_MARK = "!"
+ACME_TIER = "!"
 """Stands between domain and path in the keys of routes for ACME challenges, which are looked up first."""
+DEFAULT_TIER = ""
 BETWEEN_PATTERNS = "|"
+
+
+class PathMatch(IntEnum):
+    """How a claim's path is compared, best first."""
+
+    EXACT = 0
+    PREFIX = 1
+    TESTED = 2
+    """By predicates alone; the claim's ``path`` is empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A destination's wish to answer the requests for one domain pattern and one path prefix."""
+    """A destination's wish to answer the requests for one domain pattern and one path.
+
+    ``is_default`` marks the claim for whatever nobody else answers; ``tests_domain`` one whose domain is only among
+    its predicates.
+    """
 
     domain: str
     path: str
@@ -40,22 +67,68 @@ class Claim:
     acl_name: str
     index: int
     created_at: datetime
+    match: PathMatch = PathMatch.PREFIX
+    predicates: tuple[Predicate, ...] = ()
+    priority: int = 0
+    is_default: bool = False
+    tests_domain: bool = False
 
     @property
-    def key(self) -> str:
-        """The key in ``prefixes``; equal keys are the same route."""
-        mark = ACME_MARK if self.path.startswith(ACME_PREFIX) else ""
-        return f"{self.domain}#{mark}{self.path}"
+    def identity(self) -> tuple[object, ...]:
+        """What makes two claims the same."""
+        return (self.tier, self.domain, self.match, self.path, self.is_default, tuple(sorted(self.predicates)))
+
+    @property
+    def tier(self) -> str:
+        """What stands between domain and path in the claim's keys."""
+        if self.path.startswith(ACME_PREFIX):
+            return ACME_TIER
+        return f"{self.priority}!" if self.priority else DEFAULT_TIER
 
     @property
     def route(self) -> str:
         """The route in words fit for a message."""
-        return self.path if self.domain == ANY_DOMAIN else f"{self.domain}{self.path}"
+        what = self.path or ("everything else" if self.is_default else "requests by predicate")
+        words = what if self.domain == ANY_DOMAIN else f"{self.domain}{self.path}"
+        return f"{words} (with conditions)" if self.predicates else words
 
     @property
     def seniority(self) -> tuple[datetime, str, int, str]:
-        """Sorts the claims of one key: the first wins."""
+        """Sorts the claims of one identity: the first wins."""
         return (self.created_at, self.acl_name, self.index, self.service)
+
+    @property
+    def precedence(self) -> tuple[object, ...]:
+        """Sorts all claims: the first that applies to a request answers it."""
+        return (
+            _tier_rank(self),
+            _domain_rank(self),
+            self.match,
+            -len(self.path),
+            self.path,
+            -len(self.predicates),
+            self.acl_name,
+            self.index,
+            self.service,
+        )
+
+    @property
+    def id(self) -> str:
+        """A short name for the claim among the candidates of a key."""
+        text = repr((self.backend, *self.identity))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _tier_rank(claim: Claim) -> tuple[int, int]:
+    if claim.is_default:
+        return (2, 0)
+    return (0, 0) if claim.tier == ACME_TIER else (1, -claim.priority)
+
+
+def _domain_rank(claim: Claim) -> tuple[int, int, str]:
+    if claim.domain == ANY_DOMAIN:
+        return (2 if claim.tests_domain else 3, 0, claim.domain)
+    return (1, -len(claim.domain), claim.domain) if claim.domain.startswith("*") else (0, 0, claim.domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +140,26 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Rule:
+    """The test of one candidate: if all predicates hold, ``backend`` answers."""
+
+    id: str
+    backend: str
+    predicates: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RoutingTable:
-    """The three lookup tables; see the module's text. ``wildcards`` is ordered, longest first."""
+    """The lookup tables and the rules; see the module's text. ``wildcards`` is ordered, longest first."""
 
     domains: Mapping[str, str] = field(default_factory=dict)
     wildcards: Mapping[str, str] = field(default_factory=dict)
+    exacts: Mapping[str, str] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    tiers: tuple[str, ...] = (ACME_TIER, DEFAULT_TIER)
+    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The routes in words, by backend."""
 
     @property
     def depth(self) -> int:
@@ -83,22 +170,94 @@ class RoutingTable:
 
 def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict, ...]]:
     """Settle who gets which route, and build the tables."""
-    winners: dict[str, Claim] = {}
-    conflicts: list[Conflict] = []
-    for claim in sorted(claims, key=lambda claim: claim.seniority):
-        winner = winners.setdefault(claim.key, claim)
-        if winner is not claim:
-            conflicts.append(Conflict(loser=claim, winner=winner))
-    patterns = {claim.domain for claim in winners.values()} - {ANY_DOMAIN}
+    winners, conflicts = _settle(claims)
+    ordered = sorted(winners, key=lambda claim: claim.precedence)
+    tiers = _tiers(ordered)
+    scopes: dict[tuple[str, str], _Scope] = {}
+    for claim in ordered:
+        tier = tiers[-1] if claim.is_default else claim.tier
+        scopes.setdefault((tier, claim.domain), _Scope()).add(claim)
+    exacts: dict[str, str] = {}
+    prefixes: dict[str, str] = {}
+    for (tier, domain), scope in scopes.items():
+        exacts |= {f"{domain}#{tier}{path}": value for path, value in scope.exact_values().items()}
+        prefixes |= {f"{domain}#{tier}{path}": value for path, value in scope.prefix_values().items()}
+    patterns = {claim.domain for claim in winners} - {ANY_DOMAIN}
     endings = {pattern[1:] for pattern in patterns if pattern.startswith("*")}
     table = RoutingTable(
         domains={domain: _chain(domain, endings) for domain in sorted(patterns) if not domain.startswith("*")},
         wildcards={
             ending: _chain(f"*{ending}", endings) for ending in sorted(endings, key=lambda text: (-len(text), text))
         },
-        prefixes={key: winners[key].backend for key in sorted(winners)},
+        exacts=dict(sorted(exacts.items())),
+        prefixes=dict(sorted(prefixes.items())),
+        rules=tuple(Rule(claim.id, claim.backend, claim.predicates) for claim in ordered if claim.predicates),
+        tiers=tiers,
+        routes=_routes(ordered),
     )
-    return table, tuple(conflicts)
+    return table, conflicts
+
+
+def _settle(claims: Iterable[Claim]) -> tuple[list[Claim], tuple[Conflict, ...]]:
+    """Give each route to the oldest claim."""
+    winners: dict[tuple[object, ...], Claim] = {}
+    conflicts: list[Conflict] = []
+    for claim in sorted(claims, key=lambda claim: claim.seniority):
+        winner = winners.setdefault(claim.identity, claim)
+        if winner is not claim:
+            conflicts.append(Conflict(loser=claim, winner=winner))
+    return list(winners.values()), tuple(conflicts)
+
+
+def _tiers(ordered: Sequence[Claim]) -> tuple[str, ...]:
+    """Return all tiers in the order of their lookup; the two that plain services use are always there."""
+    priorities = {claim.priority for claim in ordered if claim.tier != ACME_TIER} | {0}
+    return (ACME_TIER, *(f"{each}!" if each else DEFAULT_TIER for each in sorted(priorities, reverse=True)))
+
+
+class _Scope:
+    """The claims of one tier and domain pattern, added in order of precedence."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[PathMatch, dict[str, list[Claim]]] = {match: {} for match in PathMatch}
+        self._position: dict[Claim, int] = {}
+
+    def add(self, claim: Claim) -> None:
+        self._position[claim] = len(self._position)
+        self._by_path[claim.match].setdefault(claim.path, []).append(claim)
+
+    def exact_values(self) -> dict[str, str]:
+        """Return what is found for each path that is claimed exactly."""
+        exacts = self._by_path[PathMatch.EXACT]
+        return {path: self._value([*claims, *self._prefixed(path)]) for path, claims in exacts.items()}
+
+    def prefix_values(self) -> dict[str, str]:
+        """Return what is found for each beginning that is claimed, and for none if some claims need tests alone."""
+        beginnings = {*self._by_path[PathMatch.PREFIX], *self._by_path[PathMatch.TESTED]}
+        return {path: self._value(self._prefixed(path)) for path in beginnings}
+
+    def _prefixed(self, path: str) -> list[Claim]:
+        """Return the claims of all prefixes of a path, and those that are tested whatever the path."""
+        prefixes = self._by_path[PathMatch.PREFIX]
+        found = [claim for length in range(len(path) + 1) for claim in prefixes.get(path[:length], ())]
+        return [*found, *self._by_path[PathMatch.TESTED].get("", ())]
+
+    def _value(self, candidates: Iterable[Claim]) -> str:
+        return _value(sorted(candidates, key=self._position.__getitem__))
+
+
+def _value(candidates: Sequence[Claim]) -> str:
+    """Return what a key holds: candidates to test, up to the first that needs no test."""
+    ids: list[str] = []
+    for claim in candidates:
+        if not claim.predicates:
+            return _joined(ids) + f">{claim.backend}"
+        ids.append(claim.id)
+    return _joined(ids)
+
+
+def _joined(ids: Sequence[str]) -> str:
+    return f"|{'|'.join(ids)}|" if ids else ""
 
 
 def _chain(pattern: str, endings: AbstractSet[str]) -> str:
@@ -107,3 +266,10 @@ def _chain(pattern: str, endings: AbstractSet[str]) -> str:
     first = 1 if pattern.startswith("*") else 0
     wider = [f"*{host[start:]}" for start in range(first, len(host)) if host[start:] in endings]
     return BETWEEN_PATTERNS.join((pattern, *wider, ANY_DOMAIN))
+
+
+def _routes(ordered: Iterable[Claim]) -> dict[str, tuple[str, ...]]:
+    routes: dict[str, list[str]] = {}
+    for claim in ordered:
+        routes.setdefault(claim.backend, []).append(claim.route)
+    return {backend: tuple(sorted(words)) for backend, words in routes.items()}

@@ -4,6 +4,7 @@ Each label family is one field here, in the order in which HAProxy works through
 built from these fields, so a family that is not listed does not exist.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 
 from models.base import Frozen
@@ -18,6 +19,7 @@ from models.labels.matching import Matching
 from models.labels.redirects import Redirects
 from models.labels.rewriting import Rewriting
 from models.labels.target import Target
+from models.predicates import Predicate
 
 
 class Destination(Frozen):
@@ -38,6 +40,18 @@ class Destination(Frozen):
     target: Target = Target()
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One backend of a destination: requests of one protocol, going to one port of the service.
+
+    ``predicates`` are tests that the requests must pass besides those of the destination.
+    """
+
+    backend: str
+    port: int
+    predicates: tuple[Predicate, ...] = ()
+
+
 class ProxyService(Frozen):
     """A service with all its destinations, at least one."""
 
@@ -50,9 +64,21 @@ class ProxyService(Frozen):
         """The name used in HAProxy."""
         return self.identity.acl_name or self.name
 
-    def backend_name(self, destination: Destination) -> str:
-        """Return the backend's name as DFP forms it, ``<aclName>-be<port>_<index>``, so that dashboards carry over."""
-        return f"{self.acl_name}-be{destination.target.port}_{destination.index}"
+    def ways(self, destination: Destination) -> tuple[Way, ...]:
+        """Return the backends of a destination, named as DFP names them, so that dashboards carry over.
+
+        ``<aclName>-be<port>_<index>``, and ``https-<aclName>-be<httpsPort>_<index>`` if there is an ``httpsPort``.
+        """
+        target, index = destination.target, destination.index
+        ways = []
+        if target.port is not None:
+            ways.append(Way(f"{self.acl_name}-be{target.port}_{index}", target.port))
+        if target.https_port is not None:
+            came_by_https = Predicate("dst_port", (str(destination.matching.src_https_port),))
+            ways.append(
+                Way(f"https-{self.acl_name}-be{target.https_port}_{index}", target.https_port, (came_by_https,))
+            )
+        return tuple(ways)
 
 
 def _families(model: type[Frozen]) -> dict[str, type[Family]]:

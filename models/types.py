@@ -7,12 +7,30 @@ is either of a known shape or refused with a text that says what is allowed (`Al
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError, ValidationInfo
 
 T = TypeVar("T")
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any annotated type
+    return TypeAdapter(kind)
+
+
+def checked_as(kind: Any, value: str) -> str:  # noqa: ANN401 - likewise
+    """Return the value as the type ``kind`` makes it.
+
+    Raises:
+        ValueError: it is not of that type; with the same words as if the field had that type.
+    """
+    try:
+        return str(_adapter(kind).validate_python(value))
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +94,20 @@ def _to_flag(value: object) -> object:
 Flag = Annotated[bool, BeforeValidator(_to_flag), Allowed("true or false (also 1, t, 0, f)")]
 
 
-def _to_number(value: object) -> object:
-    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,9}", value):
-        raise ValueError("is not a whole number")
-    return value
+def to_integer(*, signed: bool = False) -> BeforeValidator:
+    """Return a validator that takes text for a whole number only if it is one, digits and nothing else."""
+    pattern = re.compile(r"-?[0-9]{1,9}" if signed else r"[0-9]{1,9}", re.ASCII)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not pattern.fullmatch(value):
+            raise ValueError("is not a whole number")
+        return value
+
+    return BeforeValidator(check)
 
 
-Number = Annotated[int, BeforeValidator(_to_number), Allowed("a whole number")]
-Port = Annotated[int, Field(ge=1, le=65535), BeforeValidator(_to_number), Allowed("a port number from 1 to 65535")]
+Number = Annotated[int, to_integer(), Allowed("a whole number")]
+Port = Annotated[int, Field(ge=1, le=65535), to_integer(), Allowed("a port number from 1 to 65535")]
 
 
 def _normal_domain(value: object) -> object:

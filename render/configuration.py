@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from models import routing
 from models.machine import Machine
 from models.proxy import Backend, Desired, TcpFrontend
+from models.routing import RoutingTable
 from models.settings import ProxySettings
 from render import records
 from render.environment import environment
@@ -28,6 +29,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
         maps={
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
+            records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
             records.LOADED: {section.key: section.digest for section in sections},
@@ -67,10 +69,18 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
-            acme_mark=routing.ACME_MARK,
+            acme_tier=routing.ACME_TIER,
+            routing=desired.routing,
+            lookups=_lookups(desired.routing),
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )
     )
+
+
+def _lookups(table: RoutingTable) -> tuple[str, ...]:
+    """Return the converters that look up a path; whole paths are only looked up if any are claimed."""
+    by_prefix = f"map_beg({records.PREFIXES})"
+    return (f"map_str({records.EXACTS})", by_prefix) if table.exacts else (by_prefix,)
 
 
 def _tcp_section(frontend: TcpFrontend) -> Section:

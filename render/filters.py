@@ -6,6 +6,7 @@ Source: Configuration manual 2.2 (quoting and escaping) and 7.3 (arguments of co
 from collections.abc import Sequence
 from itertools import cycle
 
+from models.predicates import Predicate
 from models.types import reject_markup
 
 
@@ -30,6 +31,12 @@ def argument(text: str) -> str:
     return f"'{reject_markup(text)}'"
 
 
+def acl(predicate: Predicate) -> str:
+    """Return an anonymous ACL (Configuration manual 7.2)."""
+    words = (predicate.fetch, *predicate.flags, "--", *map(cfg, predicate.patterns))
+    return f"{'!' if predicate.negated else ''}{{ {' '.join(words)} }}"
+
+
 def logformat(parts: Sequence[str]) -> str:
     """Return one word that is a log-format: literal text and, at odd positions, sample expressions.
 
@@ -41,4 +48,4 @@ def logformat(parts: Sequence[str]) -> str:
     return cfg("".join(pieces))
 
 
-FILTERS = {"cfg": cfg, "argument": argument, "logformat": logformat}
+FILTERS = {"cfg": cfg, "argument": argument, "logformat": logformat, "acl": acl}

@@ -4,6 +4,7 @@ A field without a `Label`, or whose type does not say what is `Allowed`, stops t
 complete or it does not exist.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, get_args, get_origin
@@ -79,7 +80,7 @@ def rows_of(family_name: str, family: type[Family]) -> tuple[Row, ...]:
 
 def _row(family_name: str, name: str, field: FieldInfo) -> Row:
     label = next((item for item in field.metadata if isinstance(item, Label)), None)
-    own = next((item.text for item in field.metadata if isinstance(item, Allowed)), None)
+    own = _outermost(field.metadata)
     item = own or _allowed_within(field.annotation)
     if label is None or item is None:
         raise TypeError(f"the field {family_name}.{name} needs a Label and a type that says what is Allowed")
@@ -93,10 +94,15 @@ def _row(family_name: str, name: str, field: FieldInfo) -> Row:
     )
 
 
+def _outermost(metadata: Iterable[object]) -> str | None:
+    """Return the words of the last `Allowed`: a type that is built upon another one says what is true of itself."""
+    return next((item.text for item in reversed([*metadata]) if isinstance(item, Allowed)), None)
+
+
 def _allowed_within(annotation: object) -> str | None:
     """Find what is allowed for the items of a list, or for the value of an optional field."""
     if get_origin(annotation) is Annotated:
-        texts = [item.text for item in getattr(annotation, "__metadata__", ()) if isinstance(item, Allowed)]
-        if texts:
-            return texts[0]
+        text = _outermost(getattr(annotation, "__metadata__", ()))
+        if text:
+            return text
     return next(filter(None, map(_allowed_within, get_args(annotation))), None)

@@ -1,30 +1,137 @@
-"""Labels that decide which requests are a destination's. They become map entries, not configuration lines."""
+"""Labels that decide which requests are a destination's.
 
+Plain paths and domains become map entries; everything else becomes tests that cost only the requests that come near
+them (`models.claims` says how).
+"""
+
+import re
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator, Field, ValidationInfo
+
 from models.labels._table import Effect, Family, Label
-from models.types import Allowed, DomainPattern, ListOf, PathPrefix, Port
+from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
 RequestMode = Annotated[Literal["http", "tcp"], Allowed("http or tcp")]
+
+_KEYWORDS = r"path(_(beg|end|sub|dir|reg))?( -i)?|path( -i)? -m (str|beg|end|sub|dir|reg)( -i)?"
+_PLAIN_KINDS = frozenset({"path", "path_beg"})
+_PLAIN_ALGORITHMS = frozenset({"hdr(host)", "hdr_dom(host)", "hdr_end(host)"})
+
+
+def _path_kind(value: str) -> str:
+    if not re.fullmatch(_KEYWORDS, value):
+        raise ValueError("is no way to compare paths")
+    return value
+
+
+def _path(value: str, info: ValidationInfo) -> str:
+    """Compared as text, a path is a path; otherwise it is a pattern, which may be any text."""
+    return checked_as(PathPrefix, value) if info.data.get("path_type") in _PLAIN_KINDS else value
+
+
+def _domain(value: str, info: ValidationInfo) -> str:
+    algorithm = info.data.get("service_domain_algo")
+    return value if algorithm and algorithm not in _PLAIN_ALGORITHMS else checked_as(DomainPattern, value)
+
+
+def _header(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$&*+.^_|~-]{1,128}:[^:]+", value):
+        raise ValueError("is not of the form Name:value")
+    return value
+
+
+PathKind = Annotated[
+    SafeText,
+    AfterValidator(_path_kind),
+    Allowed("path, path_beg, path_end, path_sub, path_dir or path_reg, each optionally followed by -i"),
+]
+Path = Annotated[
+    SafeText,
+    AfterValidator(_path),
+    Allowed(
+        "a path that begins with '/', in the characters that URLs allow (others as %XX); or, with another pathType, "
+        "a pattern"
+    ),
+]
+DomainAlgorithm = Annotated[
+    Literal["hdr(host)", "hdr_beg(host)", "hdr_dom(host)", "hdr_end(host)", "hdr_sub(host)", "hdr_reg(host)"],
+    Allowed("hdr(host), hdr_beg(host), hdr_dom(host), hdr_end(host), hdr_sub(host) or hdr_reg(host)"),
+]
+Domain = Annotated[
+    SafeText,
+    AfterValidator(_domain),
+    Allowed(
+        "a domain (shop.example.com), or an ending after one leading '*' (*.example.com, *example.com); or, with "
+        "another serviceDomainAlgo, a pattern"
+    ),
+]
+HeaderTest = Annotated[SafeText, AfterValidator(_header), Allowed("Name:value")]
+Priority = Annotated[
+    int, to_integer(signed=True), Field(ge=-1000, le=1000), Allowed("a whole number from -1000 to 1000")
+]
 
 
 class Matching(Family):
     """Which requests, or which TCP port, a destination claims."""
 
+    path_type: Annotated[
+        PathKind,
+        Label(
+            doc="How `servicePath` is compared: as a prefix (`path_beg`), whole (`path`), or by another of HAProxy's "
+            "ways, such as a regular expression (`path_reg`).",
+            example="path_reg -i",
+            effect=Effect.RELOAD,
+        ),
+    ] = "path_beg"
     service_path: Annotated[
-        ListOf[PathPrefix],
+        ListOf[Path],
         Label(
             doc="URL path prefixes. Longest prefix wins over all services; `/demo` also matches `/demo1`. "
             "`/` by default if there is a `serviceDomain`.",
             example="/demo/hello,/demo/person",
         ),
     ] = ()
+    service_path_exclude: Annotated[
+        ListOf[Path],
+        Label(
+            doc="Paths, compared as `servicePath` is, that are left to other services.",
+            example="/demo/private",
+            effect=Effect.RELOAD,
+            restricts=True,
+        ),
+    ] = ()
+    service_domain_algo: Annotated[
+        DomainAlgorithm | None,
+        Label(
+            doc="How `serviceDomain` is compared. By default the domain must be the same, whatever the port.",
+            example="hdr_dom(host)",
+            indexed=False,
+            effect=Effect.RELOAD,
+        ),
+    ] = None
     service_domain: Annotated[
-        ListOf[DomainPattern],
+        ListOf[Domain],
         Label(
             doc="Domains the request must be for. A leading `*` matches any beginning. "
             "Exact domains win over wildcards, longer wildcards over shorter ones.",
             example="my-domain.com,*.my-other-domain.com",
+        ),
+    ] = ()
+    service_header: Annotated[
+        ListOf[HeaderTest],
+        Label(
+            doc="Headers that the request must have, all of them, each with this value.",
+            example="X-Version:3,X-Country:US",
+            effect=Effect.RELOAD,
+        ),
+    ] = ()
+    user_agent: Annotated[
+        ListOf[SafeText],
+        Label(
+            doc="Texts of which the header `User-Agent` must contain one, in any letter case.",
+            example="Mozilla,curl",
+            effect=Effect.RELOAD,
         ),
     ] = ()
     req_mode: Annotated[
@@ -34,8 +141,33 @@ class Matching(Family):
     src_port: Annotated[
         Port | None,
         Label(
-            doc="With `reqMode=tcp`: the port the proxy listens on for this destination.",
+            doc="With `reqMode=tcp` the port the proxy listens on for this destination. With `http`, only requests "
+            "that came to this port are claimed.",
             example="6379",
             effect=Effect.RELOAD,
         ),
     ] = None
+    src_https_port: Annotated[
+        Port,
+        Label(
+            doc="The port that requests for `httpsPort` come to.",
+            example="8443",
+            effect=Effect.RELOAD,
+        ),
+    ] = 443
+    priority: Annotated[
+        Priority,
+        Label(
+            doc="Routes with a higher priority come before all others, whatever their domains and paths.",
+            example="10",
+            effect=Effect.RELOAD,
+        ),
+    ] = 0
+    is_default_backend: Annotated[
+        Flag,
+        Label(
+            doc="Answers every request that no other service claims.",
+            example="true",
+            indexed=False,
+        ),
+    ] = False

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from models.labels._table import Family, Label
+from models.labels._table import Effect, Family, Label
 from models.types import Address, Port
 
 
@@ -11,7 +11,19 @@ class Target(Family):
 
     port: Annotated[
         Port | None,
-        Label(doc="The port inside the service that requests are sent to. Mandatory.", example="8080"),
+        Label(
+            doc="The port inside the service that requests are sent to. Mandatory, unless there is an `httpsPort`.",
+            example="8080",
+        ),
+    ] = None
+    https_port: Annotated[
+        Port | None,
+        Label(
+            doc="The port inside the service that requests are sent to if they came to the proxy by HTTPS "
+            "(port `srcHttpsPort`). Without it, they go to `port` like all others.",
+            example="8443",
+            effect=Effect.RELOAD,
+        ),
     ] = None
     outbound_hostname: Annotated[
         Address | None,

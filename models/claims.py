@@ -1,0 +1,81 @@
+"""From a destination's labels to its claims: what each way of comparing means to the routing table."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import product
+
+from models.labels.matching import Matching
+from models.predicates import Predicate
+from models.routing import ANY_DOMAIN, Claim, PathMatch
+from models.service import Destination, ProxyService, Way
+
+_LOOKED_UP = {"path": PathMatch.EXACT, "path_beg": PathMatch.PREFIX}
+
+
+def claims_of(service: ProxyService, destination: Destination, way: Way, created_at: datetime) -> Iterator[Claim]:
+    """Return the claims of one way into a destination (DFP's ACLs: ``url_``, ``domain_``, ``http_`` and port)."""
+    matching = destination.matching
+    common = (*_common_predicates(matching), *way.predicates)
+    for (domain, by_domain), (match, path, by_path) in product(_domains(matching), _paths(matching)):
+        yield Claim(
+            domain=domain,
+            path=path,
+            backend=way.backend,
+            service=service.name,
+            acl_name=service.acl_name,
+            index=destination.index,
+            created_at=created_at,
+            match=match,
+            predicates=(*by_domain, *by_path, *common),
+            priority=matching.priority,
+            tests_domain=bool(by_domain),
+        )
+    if matching.is_default_backend and not way.predicates:
+        yield Claim(
+            domain=ANY_DOMAIN,
+            path="",
+            backend=way.backend,
+            service=service.name,
+            acl_name=service.acl_name,
+            index=destination.index,
+            created_at=created_at,
+            is_default=True,
+        )
+
+
+def _domains(matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
+    """Return the domain patterns, each with the tests that a pattern cannot express."""
+    if not matching.service_domain:
+        return [(ANY_DOMAIN, ())]
+    algorithm = matching.service_domain_algo or "hdr(host)"
+    if algorithm == "hdr(host)":
+        return [(domain, ()) for domain in matching.service_domain]
+    bare = [domain.lstrip("*") for domain in matching.service_domain]
+    if algorithm == "hdr_end(host)":
+        return [(f"*{domain}", ()) for domain in bare]
+    if algorithm == "hdr_dom(host)":
+        return [pattern for domain in bare for pattern in ((domain, ()), (f"*.{domain}", ()))]
+    return [(ANY_DOMAIN, (Predicate(algorithm, matching.service_domain, ("-i",)),))]
+
+
+def _paths(matching: Matching) -> list[tuple[PathMatch, str, tuple[Predicate, ...]]]:
+    """Return the paths, each with the tests that a lookup cannot do."""
+    fetch, *flags = matching.path_type.split()
+    excluded: tuple[Predicate, ...] = ()
+    if matching.service_path_exclude:
+        excluded = (Predicate(fetch, matching.service_path_exclude, tuple(flags), negated=True),)
+    looked_up = _LOOKED_UP.get(matching.path_type)
+    if looked_up is not None:
+        return [(looked_up, path, excluded) for path in matching.service_path]
+    tested = Predicate(fetch, matching.service_path, tuple(flags))
+    return [(PathMatch.TESTED, "", (tested, *excluded))]
+
+
+def _common_predicates(matching: Matching) -> Iterator[Predicate]:
+    for header in matching.service_header:
+        name, _, value = header.partition(":")
+        yield Predicate(f"req.hdr({name})", (value,))
+    if matching.user_agent:
+        yield Predicate("req.fhdr(User-Agent)", matching.user_agent, ("-i", "-m", "sub"))
+    if matching.src_port is not None:
+        yield Predicate("dst_port", (str(matching.src_port),))
