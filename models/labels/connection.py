@@ -2,15 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, Number
 
 Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
+_SUCCESSORS = {"http-tunnel": "http-keep-alive", "forceclose": "httpclose"}
+"""Modes that HAProxy no longer has (fatal since 2.1 and 2.0), and what comes closest."""
+
+
+def _to_mode(value: object) -> object:
+    return _SUCCESSORS.get(value, value) if isinstance(value, str) else value
+
+
 ConnectionMode = Annotated[
     Literal["http-keep-alive", "http-server-close", "httpclose"] | None,
-    Allowed("http-keep-alive, http-server-close or httpclose"),
+    BeforeValidator(_to_mode),
+    Allowed("http-keep-alive, http-server-close or httpclose (also http-tunnel and forceclose, for DFP's sake)"),
 ]
 
 
