@@ -29,6 +29,7 @@ class Candidate:
     form: ProxyService
     closed: bool = False
     found: tuple[Condition, ...] = ()
+    deprecations: tuple[str, ...] = ()
 
     @property
     def seniority(self) -> tuple[object, ...]:
@@ -98,7 +99,7 @@ def _candidate(
 ) -> Candidate | tuple[Condition, ...]:
     reading = _read(service.name, frozenset(service.labels.items()), rules)
     if reading.service is not None:
-        return Candidate(service, reading.service, found=(conditions.accepted(),))
+        return Candidate(service, reading.service, found=(conditions.accepted(),), deprecations=reading.deprecations)
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
@@ -107,10 +108,12 @@ def _candidate(
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
-            return Candidate(service, form, closed=True, found=(invalid, conditions.failed_closed()))
+            found = (invalid, conditions.failed_closed())
+            return Candidate(service, form, closed=True, found=found, deprecations=reading.deprecations)
     if last is None or reading.restricts:
         return (invalid, conditions.not_programmed())
-    return Candidate(service, last, found=(invalid, conditions.last_good_kept()))
+    found = (invalid, conditions.last_good_kept())
+    return Candidate(service, last, found=found, deprecations=reading.deprecations)
 
 
 @lru_cache(maxsize=32768)
@@ -152,6 +155,9 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
         routing=routing,
         forms={candidate.swarm.id: candidate.form for candidate in judged.candidates},
         conditions=_versioned(judged, build),
+        deprecations={
+            candidate.swarm.name: candidate.deprecations for candidate in judged.candidates if candidate.deprecations
+        },
     )
 
 

@@ -36,6 +36,7 @@ class StatusStore:
 
     now: Callable[[], datetime]
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
 
@@ -53,7 +54,8 @@ class StatusStore:
         }
         for name, facts in conditions.items():
             self._log_transitions(name, facts)
-        self.conditions = conditions
+        self._log_deprecations(desired.deprecations)
+        self.conditions, self.deprecations = conditions, desired.deprecations
         if failure is None:
             footprints = footprints_of(desired)
             self._log_footprints(footprints, applied)
@@ -91,6 +93,12 @@ class StatusStore:
                     reason=fact.reason.value,
                     message=fact.message,
                 )
+
+    def _log_deprecations(self, deprecations: Mapping[str, tuple[str, ...]]) -> None:
+        for name, texts in deprecations.items():
+            for text in texts:
+                if text not in self.deprecations.get(name, ()):
+                    log.warning("Service has a deprecated label", service=name, message=text)
 
     def _log_footprints(self, desired: Mapping[str, Footprint], applied: Applied) -> None:
         for name in sorted(self.footprints.keys() | desired.keys()):
@@ -136,6 +144,7 @@ class StatusStore:
             "conditions": [fact.model_dump(mode="json") for fact in self.conditions[name]],
             "routes": list(self.footprints.get(name, Footprint()).routes),
             "backends": servers,
+            "deprecated": list(self.deprecations.get(name, ())),
         }
 
 

@@ -69,7 +69,8 @@ class Desired:
     """The whole desired state.
 
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
-    next labels turn out to be invalid. ``conditions`` are by service name.
+    next labels turn out to be invalid. ``conditions`` are by service name, and so are ``deprecations``: texts about
+    labels that have a better spelling now.
     """
 
     backends: tuple[Backend, ...] = ()
@@ -77,3 +78,4 @@ class Desired:
     routing: RoutingTable = field(default_factory=RoutingTable)
     forms: Mapping[str, ProxyService] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

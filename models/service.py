@@ -70,3 +70,6 @@ TABLE: dict[str, Row] = {
     row.name: row for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items() for row in rows_of(name, family)
 }
 """Every label by its name without prefix and index."""
+
+SPELLINGS: dict[str, Row] = TABLE | {alias: row for row in TABLE.values() for alias in row.label.aliases}
+"""The same, and every label by the names it had in earlier times."""

@@ -101,6 +101,7 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port],X-Proxy swarmgate",
             indexed=False,
             effect=Effect.PROFILE,
+            aliases=("addHeader",),
         ),
     ] = ()
     set_req_header: Annotated[
@@ -110,6 +111,7 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port]",
             indexed=False,
             effect=Effect.PROFILE,
+            aliases=("setHeader",),
         ),
     ] = ()
     del_req_header: Annotated[
