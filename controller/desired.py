@@ -7,14 +7,14 @@ answer 503 rather than open up.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
 from models import conditions
 from models.conditions import Condition
 from models.proxy import Backend, Desired, TcpFrontend
-from models.reading import LabelRules, Reading, read_labels
+from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.routing import ANY_DOMAIN, Claim, RoutingTable, build_routing
 from models.service import Destination, ProxyService
 from models.settings import ProxySettings
@@ -54,6 +54,7 @@ class _Build:
     """What `build_desired` collects while it walks the candidates."""
 
     backends: list[Backend] = field(default_factory=list)
+    groups: dict[str, Backend] = field(default_factory=dict)
     frontends: dict[int, TcpFrontend] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
@@ -72,15 +73,23 @@ def judge(
     """
     candidates: list[Candidate] = []
     refused: dict[str, tuple[Condition, ...]] = {}
-    for service in snapshot.services:
+    for service in filter(partial(_is_for, settings), snapshot.services):
         candidate = _candidate(service, settings.label_rules, forms.get(service.id))
         if service.name in rejected and isinstance(candidate, Candidate):
             candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
+        if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
+            candidate = (*candidate.found, conditions.switched_off())
         if isinstance(candidate, Candidate):
             candidates.append(candidate)
         else:
             refused[service.name] = candidate
     return _settle_names(candidates, refused)
+
+
+def _is_for(settings: ProxySettings, service: SwarmService) -> bool:
+    """Return whether a service is for this proxy instance; one that is for another is none of our business."""
+    asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
+    return not settings.filter_proxy_instance_name or asked.lower() == settings.proxy_instance_name.lower()
 
 
 def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
@@ -150,7 +159,7 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
             _add_destination(build, candidate, destination, settings, surroundings)
     routing = _settle_routes(build)
     return Desired(
-        backends=tuple(sorted(build.backends, key=lambda backend: backend.name)),
+        backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
         forms={candidate.swarm.id: candidate.form for candidate in judged.candidates},
@@ -171,25 +180,56 @@ def _add_destination(
     facts = build.conditions[candidate.swarm.name]
     name = candidate.form.backend_name(destination)
     if destination.matching.req_mode == "tcp":
-        conflict = _claim_port(build, candidate, destination, settings)
+        group = destination.balancing.service_group
+        name = f"tcpListen_{group}_{destination.matching.src_port}" if group else name
+        if group and candidate.closed:
+            return
+        conflict = _claim_port(build, candidate, destination, name, settings)
         if conflict:
             facts.append(conflict)
             return
     else:
         build.claims.extend(_claims(candidate, destination, name))
-    endpoints = endpoints_of(candidate.swarm, destination, surroundings, by_task=settings.endpoints == "tasks")
+    endpoints = endpoints_of(candidate.swarm, destination, surroundings, by_task=_by_task(destination, settings))
     access = _access(candidate, destination, settings, surroundings)
     facts.extend(filter(None, (endpoints.condition, *access.conditions)))
-    build.backends.append(
-        Backend(
-            name=name,
-            service=candidate.swarm.name,
-            destination=destination,
-            servers=endpoints.servers,
-            user_list=access.user_list,
-            closed=candidate.closed or access.closed,
-        )
+    backend = Backend(
+        name=name,
+        service=candidate.swarm.name,
+        destination=destination,
+        servers=endpoints.servers,
+        user_list=access.user_list,
+        closed=candidate.closed or access.closed,
     )
+    if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
+        facts.extend(_join_group(build, destination.balancing.service_group, backend))
+    else:
+        build.backends.append(backend)
+
+
+def _by_task(destination: Destination, settings: ProxySettings) -> bool:
+    in_group = destination.matching.req_mode == "tcp" and destination.balancing.service_group is not None
+    return settings.endpoints == "tasks" or destination.balancing.by_task or in_group
+
+
+def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Condition]:
+    """Put a member's servers into its group's backend, whose options are those of the first member.
+
+    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``.
+    """
+    prefix = f"{group}-{member.service}{member.destination.target.port}"
+    servers = tuple(replace(server, name=server.name.replace(member.service, prefix, 1)) for server in member.servers)
+    leader = build.groups.get(member.name)
+    if leader is None:
+        build.groups[member.name] = replace(member, servers=servers)
+    elif leader.destination.access != member.destination.access:
+        yield conditions.group_conflict(group=group, leader=leader.service)
+    else:
+        others = () if member.service in leader.services else (member.service,)
+        known = {server.name for server in leader.servers}
+        new = tuple(server for server in servers if server.name not in known)
+        joined = replace(leader, servers=(*leader.servers, *new), others=(*leader.others, *others))
+        build.groups[member.name] = joined
 
 
 def _access(
@@ -201,15 +241,22 @@ def _access(
 
 
 def _claim_port(
-    build: _Build, candidate: Candidate, destination: Destination, settings: ProxySettings
+    build: _Build, candidate: Candidate, destination: Destination, backend: str, settings: ProxySettings
 ) -> Condition | None:
     """Claim the TCP port of a destination; return the conflict if somebody has it."""
     port = destination.matching.src_port or 0
     if port in {settings.port, *(bind.port for bind in settings.default_ports)}:
         return conditions.port_conflict(port=port, winner="the proxy itself")
-    frontend = TcpFrontend(port, candidate.swarm.name, candidate.form.backend_name(destination))
+    connection = destination.connection
+    frontend = TcpFrontend(
+        port,
+        candidate.swarm.name,
+        backend,
+        timeout_client=connection.timeout_client,
+        keep_alive=connection.clitcpka,
+    )
     owner = build.frontends.setdefault(port, frontend)
-    return None if owner is frontend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
+    return None if owner.backend == backend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
 
 
 def _claims(candidate: Candidate, destination: Destination, backend: str) -> Iterator[Claim]:

@@ -135,7 +135,8 @@ class StatusStore:
         servers: dict[str, dict[str, list[str]]] = {}
         for backend in self.desired.backends:
             lines = [f"{server.name} {server.address}:{server.port}" for server in backend.servers]
-            servers.setdefault(backend.service, {})[backend.name] = lines
+            for service in backend.services:
+                servers.setdefault(service, {})[backend.name] = lines
         return servers
 
     def _view(self, name: str, servers: dict[str, list[str]]) -> dict[str, Any]:
@@ -150,15 +151,17 @@ class StatusStore:
 
 def footprints_of(desired: Desired) -> dict[str, Footprint]:
     """Return what each service has in HAProxy under a desired state."""
-    service_of = {backend.name: backend.service for backend in desired.backends}
-    routes: dict[str, list[str]] = {service: [] for service in service_of.values()}
-    for key, backend in desired.routing.prefixes.items():
-        routes[service_of[backend]].append(_route_text(key))
-    for frontend in desired.tcp_frontends:
-        routes[frontend.service].append(f"tcp:{frontend.port}")
+    services_of = {backend.name: backend.services for backend in desired.backends}
+    texts = [(backend, _route_text(key)) for key, backend in desired.routing.prefixes.items()]
+    texts += [(frontend.backend, f"tcp:{frontend.port}") for frontend in desired.tcp_frontends]
+    routes: dict[str, list[str]] = {service: [] for services in services_of.values() for service in services}
+    for backend, text in texts:
+        for service in services_of[backend]:
+            routes[service].append(text)
     backends: dict[str, list[str]] = {service: [] for service in routes}
-    for name, service in service_of.items():
-        backends[service].append(name)
+    for name, services in services_of.items():
+        for service in services:
+            backends[service].append(name)
     return {service: Footprint(tuple(backends[service]), tuple(sorted(routes[service]))) for service in routes}
 
 

@@ -106,6 +106,12 @@ class ProxySettings(Settings):
     separator: Annotated[
         str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")
     ] = ","
+    filter_proxy_instance_name: Annotated[
+        Flag, Field(description="Publish only services whose `com.df.proxyInstanceName` is `PROXY_INSTANCE_NAME`.")
+    ] = False
+    proxy_instance_name: Annotated[str, Field(description="The name of this proxy among several of one Swarm.")] = (
+        "docker-flow"
+    )
     endpoints: Annotated[
         Literal["vip", "tasks"],
         Field(description="`vip`: Swarm's virtual IPs balance the load; `tasks`: HAProxy does, for all services."),

@@ -105,6 +105,7 @@ class Edge:
 
     folder: Path
     port: int
+    rendered: Rendered
 
     async def ask(
         self,
@@ -195,9 +196,11 @@ async def edge(
     wrong = [fact.message for facts in desired.conditions.values() for fact in facts if fact.status != "True"]
     assert not wrong
     rendered = render(desired, settings, machine_in(folder))
-    with running_haproxy(binary, _with_sockets(rendered, folder), folder) as port:
-        await _until_open(folder / "i.sock")
-        yield Edge(folder, port)
+    changed = _with_sockets(rendered, folder)
+    with running_haproxy(binary, changed, folder) as port:
+        for path in re.findall(r"bind unix@(\S+)", changed.config):
+            await _until_open(Path(path))
+        yield Edge(folder, port, rendered)
 
 
 def _with_sockets(rendered: Rendered, folder: Path) -> Rendered:
@@ -218,9 +221,8 @@ def _first_bind(rest: str, more: str) -> str:
 async def _until_open(path: Path) -> None:
     """Wait until a socket that HAProxy makes is there, and somebody listens on it."""
     for _ in range(500):
-        with contextlib.suppress(OSError):
-            _, writer = await asyncio.open_unix_connection(path)
-            writer.close()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as opened:
+            opened.connect(str(path))
             return
         await asyncio.sleep(0.01)
     raise AssertionError(f"{path} was not opened")
