@@ -59,10 +59,11 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How labels are to be read: the list separator, and the opt-in label's key."""
+    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed."""
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
+    allow_raw_config: bool = True
 
 
 @dataclass(slots=True)
@@ -136,8 +137,9 @@ class _Reader:
         """Validate one family for one destination; None if it has problems."""
         rows = {row.name: row for row in TABLE.values() if row.family == family}
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
+        context = {"separator": self.rules.separator, "allow_raw_config": self.rules.allow_raw_config}
         try:
-            return model.model_validate(given, context={"separator": self.rules.separator})
+            return model.model_validate(given, context=context)
         except ValidationError as error:
             for item in error.errors(include_url=False, include_context=False):
                 row = rows[str(item["loc"][0])]

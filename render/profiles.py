@@ -16,11 +16,11 @@ from models.service import DESTINATION_FAMILIES, Destination
 from render.environment import environment
 from render.sections import Section, SectionKind, digest, table_name
 
-SLOTS = ("options", "request", "response")
+SLOTS = ("options", "request", "response", "extra")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
 
-_IN_MAPS = frozenset({"matching", "target", "custom"})
-"""Families that become map entries and servers, or nothing, and no lines of a profile."""
+_IN_MAPS = frozenset({"matching", "target"})
+"""Families that become map entries and servers, not lines of a profile."""
 
 
 @dataclass(frozen=True, slots=True)
