@@ -1,5 +1,6 @@
 """Labels for what the other labels do not cover."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -29,8 +30,9 @@ def _to_lines(value: object, info: ValidationInfo) -> object:
 def _checked(line: str) -> str:
     if not line.isprintable():
         raise ValueError("has a control character in it")
-    if line.split(" ", maxsplit=1)[0].strip("\"'\\") in _SECTIONS or line.startswith("."):
-        raise ValueError(f"has a line that does not belong to a backend, {line.split(' ', maxsplit=1)[0]!r}")
+    keyword = line.split(" ", maxsplit=1)[0]
+    if not re.fullmatch(r"[a-z][a-z0-9_-]*", keyword) or keyword in _SECTIONS:
+        raise ValueError(f"has a line that does not belong to a backend, beginning with {keyword!r}")
     return line
 
 

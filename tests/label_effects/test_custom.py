@@ -53,6 +53,8 @@ def lines_in(words: str) -> set[int]:
         pytest.param("frontend x", id="frontend"),
         pytest.param("balance leastconn\n  global", id="a later line"),
         pytest.param("'global'", id="quoted"),
+        pytest.param('glo""bal', id="quotes within"),
+        pytest.param("# x", id="comment"),
         pytest.param("\\global", id="escaped"),
         pytest.param(".if 1", id="macro"),
         pytest.param("balance\x0bleastconn", id="control character"),
