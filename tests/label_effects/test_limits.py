@@ -1,13 +1,17 @@
 """What a rate limit does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builders import observed_of, rendered_of, service, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from label_effects.edge import Origin, behind, edge
-from label_effects.reading import destination_of, problem_of
+from label_effects.reading import PLAIN, destination_of, problem_of
 
+from controller.changes import BackendRetired, Plan
+from controller.plan import make_plan
 from models.labels.limits import Rate
 
 
@@ -59,3 +63,16 @@ def test_periods(value: str, rate: Rate) -> None:
 def test_refused(value: str) -> None:
     """Anything else is refused."""
     assert "such as 100/10s" in problem_of({"rateLimit": value})
+
+
+def test_tables_are_left_alone() -> None:
+    """A table is no backend of a service that has gone: it needs no reload to go, and is not deleted."""
+    limited = rendered_of(snapshot(service("web", PLAIN | {"rateLimit": "100/10s"})))
+    tables = [line.split()[1] for line in limited.config.splitlines() if line.startswith("backend table:")]
+    assert len(tables) == 1
+    running = observed_of(limited)
+    observed = replace(running, backends={**running.backends, tables[0]: {}})
+    assert make_plan(observed, limited) == Plan()
+    without = make_plan(observed, rendered_of(snapshot()))
+    assert without.reload_reasons == ()
+    assert [change.backend for change in without.retirements if isinstance(change, BackendRetired)] == ["web-be8080_0"]
