@@ -5,9 +5,9 @@ whose labels became invalid keeps its last valid form, except when the broken la
 answer 503 rather than open up.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
@@ -15,9 +15,9 @@ from models import conditions
 from models.claims import claims_of
 from models.conditions import Condition
 from models.proxy import Backend, Desired, TcpFrontend
-from models.reading import LabelRules, Reading, read_labels
+from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.routing import Claim, Conflict, RoutingTable, build_routing
-from models.service import Destination, ProxyService
+from models.service import Destination, ProxyService, Way
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
 from models.types import is_name
@@ -35,6 +35,7 @@ class Candidate:
     good: ProxyService | None
     closed: bool = False
     found: tuple[Condition, ...] = ()
+    deprecations: tuple[str, ...] = ()
 
     @property
     def seniority(self) -> tuple[object, ...]:
@@ -59,9 +60,11 @@ class _Build:
     """What `build_desired` collects while it walks the candidates."""
 
     backends: list[Backend] = field(default_factory=list)
+    groups: dict[str, Backend] = field(default_factory=dict)
     frontends: dict[int, TcpFrontend] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
+    present: set[str] = field(default_factory=set)
 
 
 def judge(
@@ -77,15 +80,23 @@ def judge(
     """
     candidates: list[Candidate] = []
     refused: dict[str, tuple[Condition, ...]] = {}
-    for service in snapshot.services:
+    for service in filter(partial(_is_for, settings), snapshot.services):
         candidate = _candidate(service, settings.label_rules, forms.get(service.id))
         if service.name in rejected and isinstance(candidate, Candidate):
             candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
+        if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
+            candidate = (*candidate.found, conditions.switched_off())
         if isinstance(candidate, Candidate):
             candidates.append(candidate)
         else:
             refused[service.name] = candidate
     return _settle_names(candidates, refused)
+
+
+def _is_for(settings: ProxySettings, service: SwarmService) -> bool:
+    """Return whether a service is for this proxy instance; one that is for another is none of our business."""
+    asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
+    return not settings.filter_proxy_instance_name or asked.lower() == settings.proxy_instance_name.lower()
 
 
 def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
@@ -105,8 +116,9 @@ def _candidate(
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
     reading = _read(service.name, frozenset(service.labels.items()), rules)
+    candidate = partial(Candidate, service, deprecations=reading.deprecations)
     if reading.service is not None:
-        return Candidate(service, reading.service, reading.service, found=(conditions.accepted(),))
+        return candidate(reading.service, reading.service, found=(conditions.accepted(),))
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
@@ -115,10 +127,10 @@ def _candidate(
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
-            return Candidate(service, form, last, closed=True, found=(invalid, conditions.failed_closed()))
+            return candidate(form, last, closed=True, found=(invalid, conditions.failed_closed()))
     if last is None or reading.restricts:
         return (invalid, conditions.not_programmed())
-    return Candidate(service, last, last, found=(invalid, conditions.last_good_kept()))
+    return candidate(last, last, found=(invalid, conditions.last_good_kept()))
 
 
 @lru_cache(maxsize=32768)
@@ -151,18 +163,20 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
         facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
         facts.insert(0, conditions.resolved_refs())
         facts.insert(0, conditions.programmed())
-        before = len(build.backends)
         for destination in candidate.form.destinations:
             _add_destination(build, candidate, destination, settings, surroundings)
-        if len(build.backends) == before:
+        if candidate.swarm.name not in build.present:
             facts.append(conditions.not_programmed())
     routing = _settle_routes(build)
     return Desired(
-        backends=tuple(sorted(build.backends, key=lambda backend: backend.name)),
+        backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
         forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
         conditions=_versioned(judged, build),
+        deprecations={
+            candidate.swarm.name: candidate.deprecations for candidate in judged.candidates if candidate.deprecations
+        },
     )
 
 
@@ -174,28 +188,65 @@ def _add_destination(
     surroundings: Surroundings,
 ) -> None:
     facts = build.conditions[candidate.swarm.name]
-    if destination.matching.req_mode == "tcp" and (conflict := _claim_port(build, candidate, destination, settings)):
-        facts.append(conflict)
-        return
     access = _access(candidate, destination, settings, surroundings)
-    facts.extend(access.conditions)
     for way in candidate.form.ways(destination):
+        name = _backend_name(destination, way)
         if destination.matching.req_mode == "http":
             build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at))
+        elif candidate.closed and destination.balancing.service_group:
+            continue
+        elif conflict := _claim_port(build, candidate, destination, name, settings):
+            facts.append(conflict)
+            continue
         endpoints = endpoints_of(
-            candidate.swarm, destination, way.port, surroundings, by_task=settings.endpoints == "tasks"
+            candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
         )
-        facts.extend(filter(None, (endpoints.condition,)))
-        build.backends.append(
-            Backend(
-                name=way.backend,
-                service=candidate.swarm.name,
-                destination=destination,
-                servers=endpoints.servers,
-                user_list=access.user_list,
-                closed=candidate.closed or access.closed,
-            )
+        facts.extend(filter(None, (endpoints.condition, *access.conditions)))
+        build.present.add(candidate.swarm.name)
+        backend = Backend(
+            name=name,
+            service=candidate.swarm.name,
+            destination=destination,
+            servers=endpoints.servers,
+            user_list=access.user_list,
+            closed=candidate.closed or access.closed,
         )
+        if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
+            facts.extend(_join_group(build, destination.balancing.service_group, backend))
+        else:
+            build.backends.append(backend)
+
+
+def _backend_name(destination: Destination, way: Way) -> str:
+    group = destination.balancing.service_group
+    if destination.matching.req_mode == "tcp" and group:
+        return f"tcpListen_{group}_{destination.matching.src_port}"
+    return way.backend
+
+
+def _by_task(destination: Destination, settings: ProxySettings) -> bool:
+    in_group = destination.matching.req_mode == "tcp" and destination.balancing.service_group is not None
+    return settings.endpoints == "tasks" or destination.balancing.by_task or in_group
+
+
+def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Condition]:
+    """Put a member's servers into its group's backend, whose options are those of the first member.
+
+    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``.
+    """
+    prefix = f"{group}-{member.service}{member.destination.target.port}"
+    servers = tuple(replace(server, name=server.name.replace(member.service, prefix, 1)) for server in member.servers)
+    leader = build.groups.get(member.name)
+    if leader is None:
+        build.groups[member.name] = replace(member, servers=servers)
+    elif leader.destination.access != member.destination.access:
+        yield conditions.group_conflict(group=group, leader=leader.service)
+    else:
+        others = () if member.service in leader.services else (member.service,)
+        known = {server.name for server in leader.servers}
+        new = tuple(server for server in servers if server.name not in known)
+        joined = replace(leader, servers=(*leader.servers, *new), others=(*leader.others, *others))
+        build.groups[member.name] = joined
 
 
 def _access(
@@ -207,15 +258,22 @@ def _access(
 
 
 def _claim_port(
-    build: _Build, candidate: Candidate, destination: Destination, settings: ProxySettings
+    build: _Build, candidate: Candidate, destination: Destination, backend: str, settings: ProxySettings
 ) -> Condition | None:
     """Claim the TCP port of a destination; return the conflict if somebody has it."""
     port = destination.matching.src_port or 0
     if port in {settings.port, *(bind.port for bind in settings.default_ports)}:
         return conditions.port_conflict(port=port, winner="the proxy itself")
-    frontend = TcpFrontend(port, candidate.swarm.name, candidate.form.ways(destination)[0].backend)
+    connection = destination.connection
+    frontend = TcpFrontend(
+        port,
+        candidate.swarm.name,
+        backend,
+        timeout_client=connection.timeout_client,
+        keep_alive=connection.clitcpka,
+    )
     owner = build.frontends.setdefault(port, frontend)
-    return None if owner is frontend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
+    return None if owner.backend == backend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
 
 
 def _settle_routes(build: _Build) -> RoutingTable:

@@ -37,15 +37,16 @@ from controller.changes import (
 from models.observed import Capability, Observed, ObservedServer
 from render import records
 from render.files import Rendered, RenderedBackend
-from render.sections import SectionKind
+from render.sections import SectionKind, is_table
 
 _REASON_OF_KIND: Mapping[str, ReloadReason] = {
     SectionKind.CORE: ReloadReason.SETTINGS,
     SectionKind.FRONTEND: ReloadReason.FRONTEND,
     SectionKind.USERS: ReloadReason.PROFILE,
+    SectionKind.TABLE: ReloadReason.PROFILE,
     SectionKind.PROFILE: ReloadReason.PROFILE,
 }
-_UNUSED_IS_HARMLESS: frozenset[str] = frozenset({SectionKind.USERS, SectionKind.PROFILE})
+_UNUSED_IS_HARMLESS: frozenset[str] = frozenset({SectionKind.USERS, SectionKind.TABLE, SectionKind.PROFILE})
 
 
 def make_plan(observed: Observed, rendered: Rendered) -> Plan:
@@ -140,6 +141,8 @@ def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, st
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
     for name, servers in observed.backends.items():
+        if is_table(name):
+            continue
         wanted = rendered.backends[name].servers if name in rendered.backends else {}
         yield from (ServerRetired(name, server) for server in servers if server not in wanted)
         if dynamic and name not in rendered.backends:

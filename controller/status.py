@@ -35,6 +35,7 @@ class StatusStore:
 
     now: Callable[[], datetime]
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
 
@@ -52,7 +53,8 @@ class StatusStore:
         }
         for name, facts in conditions.items():
             self._log_transitions(name, facts)
-        self.conditions = conditions
+        self._log_deprecations(desired.deprecations)
+        self.conditions, self.deprecations = conditions, desired.deprecations
         if failure is None:
             footprints = footprints_of(desired)
             self._log_footprints(footprints, applied)
@@ -91,6 +93,12 @@ class StatusStore:
                     message=fact.message,
                 )
 
+    def _log_deprecations(self, deprecations: Mapping[str, tuple[str, ...]]) -> None:
+        for name, texts in deprecations.items():
+            for text in texts:
+                if text not in self.deprecations.get(name, ()):
+                    log.warning("Service has a deprecated label", service=name, message=text)
+
     def _log_footprints(self, desired: Mapping[str, Footprint], applied: Applied) -> None:
         for name in sorted(self.footprints.keys() | desired.keys()):
             last, now = self.footprints.get(name), desired.get(name)
@@ -126,7 +134,8 @@ class StatusStore:
         servers: dict[str, dict[str, list[str]]] = {}
         for backend in self.desired.backends:
             lines = [f"{server.name} {server.address}:{server.port}" for server in backend.servers]
-            servers.setdefault(backend.service, {})[backend.name] = lines
+            for service in backend.services:
+                servers.setdefault(service, {})[backend.name] = lines
         return servers
 
     def _view(self, name: str, servers: dict[str, list[str]]) -> dict[str, Any]:
@@ -135,6 +144,7 @@ class StatusStore:
             "conditions": [fact.model_dump(mode="json") for fact in self.conditions[name]],
             "routes": list(self.footprints.get(name, Footprint()).routes),
             "backends": servers,
+            "deprecated": list(self.deprecations.get(name, ())),
         }
 
 
@@ -142,9 +152,10 @@ def footprints_of(desired: Desired) -> dict[str, Footprint]:
     """Return what each service has in HAProxy under a desired state."""
     backends: dict[str, list[str]] = {}
     routes: dict[str, list[str]] = {}
+    ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
     for backend in desired.backends:
-        backends.setdefault(backend.service, []).append(backend.name)
-        routes.setdefault(backend.service, []).extend(desired.routing.routes.get(backend.name, ()))
-    for frontend in desired.tcp_frontends:
-        routes[frontend.service].append(f"tcp:{frontend.port}")
+        words = (*desired.routing.routes.get(backend.name, ()), *ports.get(backend.name, ()))
+        for service in backend.services:
+            backends.setdefault(service, []).append(backend.name)
+            routes.setdefault(service, []).extend(words)
     return {service: Footprint(tuple(names), tuple(sorted(routes[service]))) for service, names in backends.items()}

@@ -56,6 +56,8 @@ class Reason(StrEnum):
     """The labels are invalid; HAProxy goes on running the last valid ones."""
     FAILED_CLOSED = "FailedClosed"
     """A label that restricts access cannot be honoured: the routes answer 503 rather than open up."""
+    SWITCHED_OFF = "SwitchedOff"
+    """The service asks not to be published."""
     NOT_PROGRAMMED = "NotProgrammed"
     """There is nothing valid to run."""
     CONFIG_REJECTED = "ConfigRejected"
@@ -114,6 +116,7 @@ _TYPE_OF = (
             Reason.PROGRAMMED,
             Reason.LAST_GOOD_KEPT,
             Reason.FAILED_CLOSED,
+            Reason.SWITCHED_OFF,
             Reason.NOT_PROGRAMMED,
             Reason.CONFIG_REJECTED,
             Reason.APPLY_FAILED,
@@ -163,6 +166,14 @@ def route_repeated(*, route: str, index: int) -> Condition:
 def port_conflict(*, port: int, winner: str) -> Condition:
     """The TCP port is taken by ``winner``."""
     return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")
+
+
+def group_conflict(*, group: str, leader: str) -> Condition:
+    """The members of a group do not agree on who may connect; the oldest one, ``leader``, has the say."""
+    return _bad(
+        Reason.PORT_CONFLICT,
+        f"the group {group} shares a port, so com.df.allowedSrc and com.df.deniedSrc must be those of service {leader}",
+    )
 
 
 def name_conflict(*, name: str, winner: str) -> Condition:
@@ -217,6 +228,11 @@ def last_good_kept() -> Condition:
 def failed_closed() -> Condition:
     """Access cannot be restricted as asked, so there is none."""
     return _bad(Reason.FAILED_CLOSED, "a label that restricts access is not usable, so the routes answer 503")
+
+
+def switched_off() -> Condition:
+    """The service has no replicas by its own label."""
+    return _bad(Reason.SWITCHED_OFF, "com.df.replicas is 0, so nothing is routed to this service")
 
 
 def not_programmed() -> Condition:

@@ -40,6 +40,7 @@ class Backend:
     """One destination of one service, ready to be rendered.
 
     ``closed``: it answers 503 whatever its servers, because access to it cannot be restricted as asked.
+    ``others``: services beside ``service`` whose servers are in it too.
     """
 
     name: str
@@ -48,6 +49,12 @@ class Backend:
     servers: tuple[Server, ...] = ()
     user_list: UserList | None = None
     closed: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """All services that have servers in it."""
+        return (self.service, *self.others)
 
     @property
     def mode(self) -> Literal["http", "tcp"]:
@@ -57,11 +64,13 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class TcpFrontend:
-    """A port that is passed through to one backend."""
+    """A port that is passed through to one backend; ``timeout_client`` is in seconds."""
 
     port: int
     service: str
     backend: str
+    timeout_client: int | None = None
+    keep_alive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +78,8 @@ class Desired:
     """The whole desired state.
 
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
-    next labels turn out to be invalid. ``conditions`` are by service name.
+    next labels turn out to be invalid. ``conditions`` are by service name, and so are ``deprecations``: texts about
+    labels that have a better spelling now.
     """
 
     backends: tuple[Backend, ...] = ()
@@ -77,3 +87,4 @@ class Desired:
     routing: RoutingTable = field(default_factory=RoutingTable)
     forms: Mapping[str, ProxyService] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

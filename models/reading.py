@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from models.labels._table import Row
-from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destination, ProxyService
+from models.labels._table import Row, label_key
+from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, SPELLINGS, TABLE, Destination, ProxyService
 from models.types import reject_markup
 
 PREFIX = "com.df."
@@ -37,10 +37,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The outcome of reading one service's labels: a service, or problems, never both."""
+    """The outcome of reading one service's labels: a service, or problems, never both.
+
+    ``deprecations`` tell, one text per label, which labels have a better spelling now; they work all the same.
+    """
 
     service: ProxyService | None = None
     problems: tuple[Problem, ...] = ()
+    deprecations: tuple[str, ...] = ()
 
     @property
     def unknown_only(self) -> bool:
@@ -55,23 +59,29 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How labels are to be read: the list separator, and the opt-in label's key."""
+    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed."""
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
+    allow_raw_config: bool = True
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Collects the values by table row and index, and the problems met on the way."""
+    """Collects the values by table row and index, and the problems met on the way.
+
+    ``written`` has the label that each value came from, as it was spelled.
+    """
 
     rules: LabelRules
     values: dict[tuple[str, int], str] = field(default_factory=dict)
+    written: dict[tuple[str, int], str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    deprecations: list[str] = field(default_factory=list)
 
     def key(self, row: Row, index: int) -> str:
         """Return the label key that a value for this row and index came from (the bare one if it was inherited)."""
-        return row.key(PREFIX, index if (row.name, index) in self.values else 0)
+        return self.written.get((row.name, index)) or self.written.get((row.name, 0)) or row.key(PREFIX)
 
     def value(self, row: Row, index: int) -> str | None:
         return self.values.get((row.name, index)) or self.values.get((row.name, 0)) or None
@@ -79,20 +89,31 @@ class _Reader:
     def read(self, label: str, value: str) -> None:
         """File one label under its row, or note why it has none."""
         name, index = label.removeprefix(PREFIX), 0
-        if name not in TABLE and (match := _INDEXED.fullmatch(name)):
+        if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
             name, index = match["name"], int(match["index"])
-        if name not in TABLE:
+        row = SPELLINGS.get(name)
+        if row is None:
             if not _FOREIGN.match(name):
                 self.problems.append(_unknown(label, name))
-            return
-        if index and not TABLE[name].label.indexed:
-            self.problems.append(_wrong(TABLE[name], label, value, f"has no indexed form; use {PREFIX}{name}"))
-        elif label != TABLE[name].key(PREFIX, index):
-            self.problems.append(_wrong(TABLE[name], label, value, "has an index that is not 1, 2, 3, ..."))
-        elif TABLE[name].label.restricts and not value.strip(f" {self.rules.separator}"):
-            self.problems.append(_wrong(TABLE[name], label, value, "says nothing; remove the label or give it a value"))
+        elif index and not row.label.indexed:
+            self.problems.append(_wrong(row, label, value, f"has no indexed form; use {PREFIX}{name}"))
+        elif label != label_key(PREFIX, name, index):
+            self.problems.append(_wrong(row, label, value, "has an index that is not 1, 2, 3, ..."))
+        elif row.label.restricts and not value.strip(f" {self.rules.separator}"):
+            self.problems.append(_wrong(row, label, value, "says nothing; remove the label or give it a value"))
         else:
-            self.values[name, index] = value
+            self._file(row, name, index, value)
+
+    def _file(self, row: Row, name: str, index: int, value: str) -> None:
+        """File a value under its row; if it has been given by today's name too, that one counts."""
+        better = row.name if name != row.name else row.label.deprecated
+        if better:
+            self.deprecations.append(
+                f"{label_key(PREFIX, name, index)} is deprecated; write {label_key(PREFIX, better, index)} instead"
+            )
+        if name == row.name or (row.name, index) not in self.values:
+            self.values[row.name, index] = value
+            self.written[row.name, index] = label_key(PREFIX, name, index)
 
     def indices(self) -> list[int]:
         """Return the destinations declared: the indexed ones if there are any, else the bare one."""
@@ -108,7 +129,7 @@ class _Reader:
                 self.problems.append(
                     _wrong(
                         row,
-                        row.key(PREFIX, index),
+                        self.written[name, index],
                         self.values[name, index],
                         f"belongs to no destination; add {wanted}",
                     )
@@ -118,8 +139,9 @@ class _Reader:
         """Validate one family for one destination; None if it has problems."""
         rows = {row.name: row for row in TABLE.values() if row.family == family}
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
+        context = {"separator": self.rules.separator, "allow_raw_config": self.rules.allow_raw_config}
         try:
-            return model.model_validate(given, context={"separator": self.rules.separator})
+            return model.model_validate(given, context=context)
         except ValidationError as error:
             for item in error.errors(include_url=False, include_context=False):
                 row = rows[str(item["loc"][0])]
@@ -179,9 +201,11 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Read
     destinations = [_destination(reader, index) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
+    deprecations = tuple(reader.deprecations)
     if reader.problems:
-        return Reading(problems=tuple(reader.problems))
-    return Reading(service=ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity))
+        return Reading(problems=tuple(reader.problems), deprecations=deprecations)
+    service = ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity)
+    return Reading(service=service, deprecations=deprecations)
 
 
 def _destination(reader: _Reader, index: int) -> Destination | None:

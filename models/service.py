@@ -11,10 +11,14 @@ from models.base import Frozen
 from models.labels._table import Family, Row, rows_of
 from models.labels.access import Access
 from models.labels.authentication import Authentication
+from models.labels.balancing import Balancing
 from models.labels.compression import Compression
 from models.labels.connection import Connection
+from models.labels.custom import Custom
 from models.labels.headers import Headers
+from models.labels.health import Health
 from models.labels.identity import Identity
+from models.labels.limits import Limits
 from models.labels.matching import Matching
 from models.labels.redirects import Redirects
 from models.labels.rewriting import Rewriting
@@ -31,12 +35,16 @@ class Destination(Frozen):
     index: int = 0
     matching: Matching = Matching()
     access: Access = Access()
+    limits: Limits = Limits()
     redirects: Redirects = Redirects()
     authentication: Authentication = Authentication()
     headers: Headers = Headers()
     rewriting: Rewriting = Rewriting()
     connection: Connection = Connection()
     compression: Compression = Compression()
+    health: Health = Health()
+    balancing: Balancing = Balancing()
+    custom: Custom = Custom()
     target: Target = Target()
 
 
@@ -62,7 +70,13 @@ class ProxyService(Frozen):
     @cached_property
     def acl_name(self) -> str:
         """The name used in HAProxy."""
-        return self.identity.acl_name or self.name
+        return self.identity.acl_name or (self._short_name if self.identity.short_name else self.name)
+
+    @property
+    def _short_name(self) -> str:
+        """The name without that of the stack, which Docker puts in front with a ``_``."""
+        stack, _, rest = self.name.partition("_")
+        return rest or stack
 
     def ways(self, destination: Destination) -> tuple[Way, ...]:
         """Return the backends of a destination, named as DFP names them, so that dashboards carry over.
@@ -96,3 +110,6 @@ TABLE: dict[str, Row] = {
     row.name: row for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items() for row in rows_of(name, family)
 }
 """Every label by its name without prefix and index."""
+
+SPELLINGS: dict[str, Row] = TABLE | {alias: row for row in TABLE.values() for alias in row.label.aliases}
+"""The same, and every label by the names it had in earlier times."""

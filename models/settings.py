@@ -121,6 +121,15 @@ class ProxySettings(Settings):
     separator: Annotated[
         str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")
     ] = ","
+    allow_raw_config: Annotated[
+        Flag, Field(description="Let services bring lines of HAProxy's configuration (`com.df.backendExtra`).")
+    ] = True
+    filter_proxy_instance_name: Annotated[
+        Flag, Field(description="Publish only services whose `com.df.proxyInstanceName` is `PROXY_INSTANCE_NAME`.")
+    ] = False
+    proxy_instance_name: Annotated[str, Field(description="The name of this proxy among several of one Swarm.")] = (
+        "docker-flow"
+    )
     endpoints: Annotated[
         Literal["vip", "tasks"],
         Field(description="`vip`: Swarm's virtual IPs balance the load; `tasks`: HAProxy does, for all services."),
@@ -152,4 +161,6 @@ class ProxySettings(Settings):
     @property
     def label_rules(self) -> LabelRules:
         """How labels are read under these settings."""
-        return LabelRules(separator=self.separator, notify_label=self.df_notify_label)
+        return LabelRules(
+            separator=self.separator, notify_label=self.df_notify_label, allow_raw_config=self.allow_raw_config
+        )

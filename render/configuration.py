@@ -23,7 +23,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
     sections = _sections(desired, settings, machine, profiles)
     backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
     blocks = [(section.text, section.owners) for section in sections]
-    blocks += [(_backend_text(backend.name, backends[backend.name]), (backend.service,)) for backend, _ in profiles]
+    blocks += [(_backend_text(backend.name, backends[backend.name]), backend.services) for backend, _ in profiles]
     return Rendered(
         config="\n".join(text for text, _ in blocks),
         maps={
@@ -45,9 +45,12 @@ def _sections(
     """Return the sections in the order of the file, each once: what is referred to stands before what refers to it."""
     owners: dict[str, set[str]] = {}
     used: dict[str, Section] = {}
-    every = [*((None, profile) for profile in plain_profiles()), *((b.service, profile) for b, profile in profiles)]
+    every = [
+        *((None, profile) for profile in plain_profiles()),
+        *((service, profile) for b, profile in profiles for service in b.services),
+    ]
     for service, profile in every:
-        for section in filter(None, (profile.user_list, profile.section)):
+        for section in (*profile.needs, profile.section):
             used[section.name] = section
             owners.setdefault(section.name, set()).update({service} - {None} if service else ())
     shared = [

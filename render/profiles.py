@@ -4,6 +4,7 @@ HAProxy 3.4 makes a backend at run time from such a section. They are named by t
 options share one, and a new service with known options needs no reload.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -13,9 +14,9 @@ from models.labels._table import Family
 from models.proxy import Backend, UserList
 from models.service import DESTINATION_FAMILIES, Destination
 from render.environment import environment
-from render.sections import Section, SectionKind, digest
+from render.sections import Section, SectionKind, digest, table_name
 
-SLOTS = ("options", "request", "response")
+SLOTS = ("options", "request", "response", "extra")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
 
 _IN_MAPS = frozenset({"matching", "target"})
@@ -24,10 +25,10 @@ _IN_MAPS = frozenset({"matching", "target"})
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A rendered profile: its section, the user list it needs, and what follows the address of its servers."""
+    """A rendered profile: its section, the sections that it needs, and what follows the address of its servers."""
 
     section: Section
-    user_list: Section | None
+    needs: tuple[Section, ...]
     server_options: str
 
 
@@ -36,7 +37,9 @@ def profile_of(backend: Backend) -> Profile:
     families = tuple(
         (name, getattr(backend.destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS
     )
-    return _profile(backend.mode, families, backend.user_list, backend.closed)
+    is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
+    cookie = backend.service if is_sticky else None
+    return _profile(backend.mode, families, backend.user_list, backend.closed, cookie=cookie)
 
 
 def plain_profiles() -> tuple[Profile, ...]:
@@ -51,24 +54,44 @@ def _profile(
     families: tuple[tuple[str, Family], ...],
     user_list: UserList | None,
     closed: bool,  # noqa: FBT001 - cached
+    *,
+    cookie: str | None = None,
 ) -> Profile:
     users = _user_section(user_list) if user_list else None
-    context = {"mode": mode, "closed": closed, "users": users.name if users else None, "user_list": user_list}
+    table = _table_section(dict(families)["limits"])
+    context = {
+        "mode": mode,
+        "closed": closed,
+        "users": users.name if users else None,
+        "user_list": user_list,
+        "table": table.name if table else None,
+        "cookie": cookie,
+    }
     lines = (
         environment()
         .get_template("profile.cfg.j2")
         .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
     )
-    options = " ".join(_slot("server", families, context).split())
+    options = _server_options(families, context)
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
-    return Profile(section, users, options)
+    return Profile(section, tuple(filter(None, (users, table))), options)
 
 
 def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
-    return "".join(
-        str(getattr(_macros(name), slot)(family, context)) for name, family in families if hasattr(_macros(name), slot)
-    )
+    return "".join(_fillings(slot, families, context))
+
+
+def _fillings(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> Iterator[str]:
+    for name, family in families:
+        if hasattr(_macros(name), slot):
+            yield str(getattr(_macros(name), slot)(family, context))
+
+
+def _server_options(families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
+    """Return what follows a server's address; what several families ask for is there once."""
+    fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
+    return " ".join(dict.fromkeys(filter(None, fillings)))
 
 
 @lru_cache
@@ -80,3 +103,11 @@ def _user_section(user_list: UserList) -> Section:
     lines = environment().get_template("userlist.cfg.j2").render(user_list=user_list)
     name = f"users-{digest(lines)}"
     return Section(SectionKind.USERS, name, f"userlist {name}\n{lines}")
+
+
+def _table_section(limits: Family) -> Section | None:
+    if not getattr(limits, "rate_limit", None):
+        return None
+    lines = str(_macros("limits").table(limits))
+    name = table_name(lines)
+    return Section(SectionKind.TABLE, name, f"backend {name} from base\n{lines}")

@@ -14,6 +14,8 @@ class SectionKind(StrEnum):
     """A TCP frontend."""
     USERS = "users"
     """A list of users, named by its content."""
+    TABLE = "table"
+    """Where clients are counted: a backend without servers, named by its content."""
     PROFILE = "profile"
     """A named defaults section that backends are made from, named by its content."""
 
@@ -41,3 +43,13 @@ class Section:
 def digest(text: str) -> str:
     """Return a short digest of a text, fit for names of sections."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def table_name(content: str) -> str:
+    """Return the name of a table; the colon keeps it apart from the backends of services, which have none."""
+    return f"table:{digest(content)}"
+
+
+def is_table(backend: str) -> bool:
+    """Return whether a backend of HAProxy's is a table, and so none of a service."""
+    return backend.startswith("table:")

@@ -36,6 +36,8 @@ class Label:
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
     broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
+    ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
+    one, which still works.
     """
 
     doc: str
@@ -45,6 +47,8 @@ class Label:
     restricts: bool = False
     secret: bool = False
     tcp: bool = False
+    aliases: tuple[str, ...] = ()
+    deprecated: str = ""
 
 
 class Family(Frozen):
@@ -66,7 +70,12 @@ class Row:
 
     def key(self, prefix: str, index: int = 0) -> str:
         """Return the label's key as a user writes it (``com.df.port.2``; index 0 is the bare label)."""
-        return f"{prefix}{self.name}.{index}" if index else f"{prefix}{self.name}"
+        return label_key(prefix, self.name, index)
+
+
+def label_key(prefix: str, name: str, index: int) -> str:
+    """Return a label's key as a user writes it (``com.df.port.2``; index 0 is the bare label)."""
+    return f"{prefix}{name}.{index}" if index else f"{prefix}{name}"
 
 
 def rows_of(family_name: str, family: type[Family]) -> tuple[Row, ...]:

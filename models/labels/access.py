@@ -11,7 +11,7 @@ from models.types import Allowed, Flag, ListOf
 
 
 def _method(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{1,32}", value):
+    if not re.fullmatch(r"[A-Za-z][A-Za-z-]{0,31}", value):
         raise ValueError("is not an HTTP method")
     return value.upper()
 

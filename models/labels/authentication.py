@@ -80,6 +80,14 @@ class Authentication(Family):
             restricts=True,
         ),
     ] = None
+    ignore_authorization: Annotated[
+        Flag,
+        Label(
+            doc="Asks nobody for a password here, whatever `users`, `usersSecret` and `USERS` say.",
+            example="true",
+            effect=Effect.PROFILE,
+        ),
+    ] = False
     users_pass_encrypted: Annotated[
         Flag,
         Label(

@@ -2,15 +2,24 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from models.labels._table import Effect, Family, Label
-from models.types import Allowed, Number
+from models.types import Allowed, Flag, Number
 
 Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
+_SUCCESSORS = {"http-tunnel": "http-keep-alive", "forceclose": "httpclose"}
+"""Modes that HAProxy no longer has (fatal since 2.1 and 2.0), and what comes closest."""
+
+
+def _to_mode(value: object) -> object:
+    return _SUCCESSORS.get(value, value) if isinstance(value, str) else value
+
+
 ConnectionMode = Annotated[
     Literal["http-keep-alive", "http-server-close", "httpclose"] | None,
-    Allowed("http-keep-alive, http-server-close or httpclose"),
+    BeforeValidator(_to_mode),
+    Allowed("http-keep-alive, http-server-close or httpclose (also http-tunnel and forceclose, for DFP's sake)"),
 ]
 
 
@@ -33,6 +42,33 @@ class Connection(Family):
             effect=Effect.PROFILE,
         ),
     ] = None
+    timeout_client: Annotated[
+        Seconds,
+        Label(
+            doc="With `reqMode=tcp`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
+            example="60",
+            effect=Effect.RELOAD,
+            tcp=True,
+        ),
+    ] = None
+    clitcpka: Annotated[
+        Flag,
+        Label(
+            doc="With `reqMode=tcp`: keeps connections of clients alive with TCP keepalive packets.",
+            example="true",
+            effect=Effect.RELOAD,
+            tcp=True,
+        ),
+    ] = False
+    ssl_verify_none: Annotated[
+        Flag,
+        Label(
+            doc="The service speaks TLS; its certificate is not verified.",
+            example="true",
+            effect=Effect.PROFILE,
+            tcp=True,
+        ),
+    ] = False
     connection_mode: Annotated[
         ConnectionMode,
         Label(
@@ -42,3 +78,12 @@ class Connection(Family):
             effect=Effect.PROFILE,
         ),
     ] = None
+
+    @property
+    def tcp_timeout(self) -> int | None:
+        """Seconds after which an idle TCP connection is closed; None for the proxy's own.
+
+        HAProxy's ``timeout tunnel`` replaces those of both sides as soon as a TCP connection is established
+        (Configuration manual 4.2), so the labels about the sides have to become one.
+        """
+        return self.timeout_tunnel or min(filter(None, (self.timeout_client, self.timeout_server)), default=None)

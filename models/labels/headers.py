@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 
 from models.labels._table import Effect, Family, Label
-from models.types import Allowed, ListOf, reject_markup
+from models.types import Allowed, ListOf, reject_markup, separator
 
 _NAME = r"[A-Za-z0-9!#$&*+.^_|~-]{1,128}"
 _ARGUMENT = r"\([A-Za-z0-9_.-]{0,64}\)"
@@ -18,10 +18,10 @@ _FETCHES = "|".join(
         "method|path|url|query",
         "ssl_fc(?:_protocol|_sni|_cipher)?",
         r"ssl_c_(?:verify|used|s_dn(?:\(cn\))?)",
-        r"be_name|fe_name|uuid\(\)|date\(\)",
+        r"be_name|fe_name|uuid\(\)|date\(\)|hostname|env\(HOSTNAME\)",
     )
 )
-"""Sample fetches about the request at hand; none that reads files, variables of the proxy or its environment."""
+"""Sample fetches about the request at hand and the proxy's name; none that reads files or variables."""
 _EXPRESSION = re.compile(rf"%\[((?:{_FETCHES})(?:,(?:lower|upper))*)\]")
 _CONDITION = re.compile(
     rf"(?P<value>.+?) "
@@ -50,10 +50,27 @@ def _to_header(item: object) -> object:
         raise ValueError("is not of the form 'Name value'")
     conditional = _CONDITION.fullmatch(rest.strip())
     value, condition = (conditional["value"], conditional["condition"]) if conditional else (rest.strip(), "")
-    parts = tuple(_EXPRESSION.split(value))
+    parts = tuple(_EXPRESSION.split(_plain(value)))
     for literal in parts[::2]:
-        reject_markup(literal)
+        reject_markup(re.sub("[\"']", "", literal))  # quotes are ordinary signs of a value, as in 'self'
     return HeaderValue(name, parts, condition)
+
+
+def _plain(value: str) -> str:
+    r"""Return a value without the quotes around it and the backslashes before blanks.
+
+    With DFP values were pasted into the configuration, so one with blanks had to be written as ``"a b"`` or ``a\ b``.
+    """
+    quoted = re.fullmatch(r"""(["'])((?:(?!\1).)*)\1""", value)
+    return (quoted[2] if quoted else value).replace("\\ ", " ")
+
+
+def _to_headers(value: object, info: ValidationInfo) -> object:
+    """Divide a list of headers at the separator, where that is not part of an expression."""
+    if not isinstance(value, str):
+        return value
+    items = re.findall(rf"(?:%\[[^]]*\]|[^{re.escape(separator(info))}])+", value)
+    return tuple(item.strip() for item in items if item.strip())
 
 
 def _header_name(value: str) -> str:
@@ -70,6 +87,7 @@ Header = Annotated[
         "%[path] or %[req.hdr(Host)], and may be followed by 'if { ssl_fc }' or the like"
     ),
 ]
+HeaderList = Annotated[tuple[Header, ...], BeforeValidator(_to_headers)]
 HeaderName = Annotated[str, AfterValidator(_header_name), Allowed("the name of a header")]
 
 
@@ -77,21 +95,23 @@ class Headers(Family):
     """What is added to, replaced in and taken from the headers on their way."""
 
     add_req_header: Annotated[
-        ListOf[Header],
+        HeaderList,
         Label(
             doc="Headers added to requests, beside those of the same name.",
             example="X-Forwarded-Port %[dst_port],X-Proxy swarmgate",
             indexed=False,
             effect=Effect.PROFILE,
+            aliases=("addHeader",),
         ),
     ] = ()
     set_req_header: Annotated[
-        ListOf[Header],
+        HeaderList,
         Label(
             doc="Headers set in requests, in place of those of the same name.",
             example="X-Forwarded-Port %[dst_port]",
             indexed=False,
             effect=Effect.PROFILE,
+            aliases=("setHeader",),
         ),
     ] = ()
     del_req_header: Annotated[
@@ -99,7 +119,7 @@ class Headers(Family):
         Label(doc="Headers taken from requests.", example="Cookie,X-Debug", indexed=False, effect=Effect.PROFILE),
     ] = ()
     add_res_header: Annotated[
-        ListOf[Header],
+        HeaderList,
         Label(
             doc="Headers added to responses, beside those of the same name.",
             example="X-Served-By %[be_name]",
@@ -108,7 +128,7 @@ class Headers(Family):
         ),
     ] = ()
     set_res_header: Annotated[
-        ListOf[Header],
+        HeaderList,
         Label(
             doc="Headers set in responses, in place of those of the same name.",
             example="Strict-Transport-Security max-age=31536000",

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from models.labels._table import Effect, Family, Label
-from models.types import Flag, ObjectName, SafeText
+from models.types import Flag, Number, ObjectName, SafeText
 
 
 class Identity(Family):
@@ -36,3 +36,28 @@ class Identity(Family):
             indexed=False,
         ),
     ] = None
+    short_name: Annotated[
+        Flag,
+        Label(
+            doc="Publishes the service under its name without that of its stack: without all up to the first `_`.",
+            example="true",
+            indexed=False,
+        ),
+    ] = False
+    replicas: Annotated[
+        Number | None,
+        Label(
+            doc="`0` takes the service out of the proxy; any other number changes nothing, since tasks are counted.",
+            example="0",
+            indexed=False,
+        ),
+    ] = None
+    proxy_instance_name: Annotated[
+        SafeText,
+        Label(
+            doc="With `FILTER_PROXY_INSTANCE_NAME`: only the proxy whose `PROXY_INSTANCE_NAME` is this one publishes "
+            "the service; letter case does not matter.",
+            example="internal",
+            indexed=False,
+        ),
+    ] = ""

@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 
 from models.labels._table import Effect, Family, Label
-from models.types import Allowed, reject_markup
+from models.types import Allowed, SafeText, reject_markup
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _FLAGS = ("", "g", "i", "gi", "ig")
@@ -65,11 +65,16 @@ def _to_rewrite(pair: str) -> PathRewrite:
         raise ValueError("has flags other than g and i")
     if " " in rewrite.replace:
         raise ValueError("has a replacement with a blank, which no path may hold")
+    _check_expression(rewrite.search)
+    return rewrite
+
+
+def _check_expression(search: str) -> str:
     try:
-        re.compile(rewrite.search)
+        re.compile(search)
     except re.error as error:
         raise ValueError(f"has a search that is no regular expression ({error})") from None
-    return rewrite
+    return search
 
 
 def _to_rewrites(value: object) -> object:
@@ -88,6 +93,9 @@ PathRewrites = Annotated[
 ]
 
 
+Search = Annotated[SafeText, AfterValidator(_check_expression), Allowed("a regular expression")]
+
+
 class Rewriting(Family):
     """How the path is changed before the request is sent on."""
 
@@ -101,3 +109,29 @@ class Rewriting(Family):
             effect=Effect.PROFILE,
         ),
     ] = ()
+    req_path_search: Annotated[
+        Search | None,
+        Label(
+            doc="With `reqPathReplace`: one substitution before those of `reqPathSearchReplace`.",
+            example="/something/",
+            indexed=False,
+            effect=Effect.PROFILE,
+            deprecated="reqPathSearchReplace",
+        ),
+    ] = None
+    req_path_replace: Annotated[
+        SafeText,
+        Label(
+            doc="What `reqPathSearch` is replaced with.",
+            example="/demo/",
+            indexed=False,
+            effect=Effect.PROFILE,
+            deprecated="reqPathSearchReplace",
+        ),
+    ] = ""
+
+    @property
+    def rewrites(self) -> tuple[PathRewrite, ...]:
+        """All substitutions, in the order in which they are done."""
+        first = (PathRewrite(self.req_path_search, self.req_path_replace),) if self.req_path_search else ()
+        return (*first, *self.req_path_search_replace)
