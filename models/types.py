@@ -30,7 +30,9 @@ def checked_as(kind: Any, value: str) -> str:  # noqa: ANN401 - likewise
     try:
         return str(_adapter(kind).validate_python(value))
     except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+        first = error.errors()[0]
+        too_long = first["type"].endswith("too_long")
+        raise ValueError("is too long" if too_long else first["msg"].removeprefix("Value error, ")) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,5 +138,7 @@ def reasons(desired: Desired, name: str) -> tuple[str, ...]:
 def routes(rendered_or_desired: Rendered | Desired) -> dict[str, str]:
     """Return the backend of every route, by its key."""
     if isinstance(rendered_or_desired, Rendered):
-        return dict(rendered_or_desired.maps[records.PREFIXES])
-    return dict(rendered_or_desired.routing.prefixes)
+        prefixes = rendered_or_desired.maps[records.PREFIXES]
+    else:
+        prefixes = rendered_or_desired.routing.prefixes
+    return {key: value.removeprefix(">") for key, value in prefixes.items()}

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
-from builders import service, snapshot
-from traffic import Answer, machine_in, request_bytes, running_haproxy
+from builders import MACHINE, service, snapshot
+from traffic import Answer, request_bytes, running_haproxy
 
 from controller.desired import build_desired, judge
 from controller.endpoints import Surroundings
@@ -195,11 +195,11 @@ async def edge(
     desired = build_desired(judged, settings, HERE)
     wrong = [fact.message for facts in desired.conditions.values() for fact in facts if fact.status != "True"]
     assert not wrong
-    rendered = render(desired, settings, machine_in(folder))
+    rendered = render(desired, settings, MACHINE)
     changed = _with_sockets(rendered, folder)
     with running_haproxy(binary, changed, folder) as port:
         for path in re.findall(r"bind unix@(\S+)", changed.config):
-            await _until_open(Path(path))
+            await _until_open(Path(path.replace(str(Path(MACHINE.runtime_socket).parent), str(folder))))
         yield Edge(folder, port, rendered)
 
 

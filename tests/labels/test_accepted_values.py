@@ -191,14 +191,14 @@ def test_acl_name_replaces_the_service_name_in_haproxy() -> None:
     """Backends are named by ``aclName`` where there is one."""
     service = read(PLAIN | {"aclName": "05-go-demo"}).service
     assert service is not None
-    assert service.backend_name(service.destinations[0]) == "05-go-demo-be8080_0"
+    assert service.ways(service.destinations[0])[0].backend == "05-go-demo-be8080_0"
 
 
 def test_backend_is_named_as_dfp_names_it() -> None:
     """Dashboards and alerts on backend names carry over."""
     service = read({"servicePath.1": "/a", "port.1": "80"}).service
     assert service is not None
-    assert service.backend_name(service.destinations[0]) == "web-be80_1"
+    assert service.ways(service.destinations[0])[0].backend == "web-be80_1"
 
 
 def test_tcp() -> None:

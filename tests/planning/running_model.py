@@ -14,7 +14,7 @@ from controller.changes import (
     ServerRetired,
 )
 from models.observed import Observed, ObservedServer
-from models.routing import ACME_MARK, ACME_PREFIX, ANY_DOMAIN, BETWEEN_PATTERNS
+from models.routing import ACME_PREFIX, ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS
 from render import records
 
 
@@ -61,7 +61,7 @@ class RunningModel:
 
     def routed(self) -> set[str]:
         """Return the backends that some route leads to."""
-        return set(self.maps.get(records.PREFIXES, {}).values())
+        return {value.rpartition(">")[2] for value in self.maps.get(records.PREFIXES, {}).values()}
 
     def answering(self, host: str, path: str) -> str | None:
         """Return the backend that answers a request now; it must be there and published."""
@@ -70,11 +70,11 @@ class RunningModel:
         if chain is None:
             wildcards = self.maps[records.WILDCARDS].items()
             chain = next((value for ending, value in wildcards if host.endswith(ending)), ANY_DOMAIN)
-        for mark in (ACME_MARK, "") if path.startswith(ACME_PREFIX) else ("",):
+        for mark in (ACME_TIER, "") if path.startswith(ACME_PREFIX) else ("",):
             for pattern in chain.split(BETWEEN_PATTERNS):
                 found = [prefix for prefix in prefixes if f"{pattern}#{mark}{path}".startswith(prefix)]
                 if found:
-                    backend = prefixes[max(found, key=len)]
+                    backend = prefixes[max(found, key=len)].removeprefix(">")
                     assert backend in self.backends
                     assert backend not in self.unpublished
                     return backend

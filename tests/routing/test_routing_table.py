@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing.matching import CHALLENGE, claim, expected_backend, normal_host
 
-from models.routing import ACME_MARK, ANY_DOMAIN, BETWEEN_PATTERNS, Claim, RoutingTable, build_routing
+from models.routing import ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS, Claim, RoutingTable, build_routing
 
 LABELS = st.sampled_from(["a", "b", "shop", "a-b"])
 HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
@@ -30,12 +30,12 @@ def looked_up(table: RoutingTable, host: str, path: str) -> str | None:
     chain = table.domains.get(name)
     if chain is None:
         chain = next((value for ending, value in table.wildcards.items() if name.endswith(ending)), ANY_DOMAIN)
-    for mark in (ACME_MARK, "") if path.startswith(CHALLENGE) else ("",):
+    for mark in (ACME_TIER, "") if path.startswith(CHALLENGE) else ("",):
         for pattern in chain.split(BETWEEN_PATTERNS):
             key = f"{pattern}#{mark}{path}"
             found = [prefix for prefix in table.prefixes if key.startswith(prefix)]
             if found:
-                return table.prefixes[max(found, key=len)]
+                return table.prefixes[max(found, key=len)].removeprefix(">")
     return None
 
 
@@ -67,7 +67,7 @@ def test_every_claim_is_a_route_or_a_conflict(claims: list[Claim]) -> None:
     table, conflicts = build_routing(claims)
     assert len(table.prefixes) + len(conflicts) == len(claims)
     for conflict in conflicts:
-        assert table.prefixes[conflict.loser.key] == conflict.winner.backend
+        assert conflict.loser.identity == conflict.winner.identity
         assert conflict.winner.created_at <= conflict.loser.created_at
 
 
