@@ -8,9 +8,11 @@ answer 503 rather than open up.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
+from controller.tls import client_facts, facts_of, identity_of, list_all
 from models import conditions
 from models.conditions import Condition
 from models.proxy import Backend, Desired, TcpFrontend
@@ -140,10 +142,19 @@ def hosts_outside(judged: Judged) -> frozenset[str]:
     )
 
 
-def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroundings) -> Desired:
-    """Build the desired state of HAProxy and the conditions of every service."""
+def build_desired(
+    judged: Judged,
+    settings: ProxySettings,
+    surroundings: Surroundings,
+    refused_certificates: Mapping[str, str] = MappingProxyType({}),
+) -> Desired:
+    """Build the desired state of HAProxy and the conditions of every service.
+
+    ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words.
+    """
     build = _Build()
-    for candidate in sorted(judged.candidates, key=lambda candidate: candidate.seniority):
+    candidates = sorted(judged.candidates, key=lambda candidate: candidate.seniority)
+    for candidate in candidates:
         facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
         facts.insert(0, conditions.resolved_refs())
         facts.insert(0, conditions.programmed())
@@ -153,10 +164,14 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
         if len(build.backends) == before:
             facts.append(conditions.not_programmed())
     routing = _settle_routes(build)
+    certificates = list_all((candidate.form for candidate in candidates), settings, surroundings, refused_certificates)
+    for name, fact in facts_of(certificates):
+        build.conditions[name].append(fact)
     return Desired(
         backends=tuple(sorted(build.backends, key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
+        certificates=certificates,
         forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
         conditions=_versioned(judged, build),
     )
@@ -180,7 +195,9 @@ def _add_destination(
         build.claims.extend(_claims(candidate, destination, name))
     endpoints = endpoints_of(candidate.swarm, destination, surroundings, by_task=settings.endpoints == "tasks")
     access = _access(candidate, destination, settings, surroundings)
-    facts.extend(filter(None, (endpoints.condition, *access.conditions)))
+    proof = identity_of(candidate.swarm, destination, surroundings)
+    facts.extend(filter(None, (endpoints.condition, *access.conditions, *proof.conditions)))
+    facts.extend(client_facts(destination, settings))
     build.backends.append(
         Backend(
             name=name,
@@ -188,7 +205,8 @@ def _add_destination(
             destination=destination,
             servers=endpoints.servers,
             user_list=access.user_list,
-            closed=candidate.closed or access.closed,
+            closed=candidate.closed or access.closed or proof.closed,
+            identity=proof.identity,
         )
     )
 
@@ -206,7 +224,7 @@ def _claim_port(
 ) -> Condition | None:
     """Claim the TCP port of a destination; return the conflict if somebody has it."""
     port = destination.matching.src_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.default_ports)}:
+    if port in {settings.port, *(bind.port for bind in settings.binds)}:
         return conditions.port_conflict(port=port, winner="the proxy itself")
     frontend = TcpFrontend(port, candidate.swarm.name, candidate.form.backend_name(destination))
     owner = build.frontends.setdefault(port, frontend)

@@ -10,6 +10,9 @@ from models.base import Frozen
 from models.labels._table import Family, Row, rows_of
 from models.labels.access import Access
 from models.labels.authentication import Authentication
+from models.labels.backend_tls import BackendTls
+from models.labels.certificates import Certificates
+from models.labels.client_certificates import ClientCertificates
 from models.labels.compression import Compression
 from models.labels.connection import Connection
 from models.labels.headers import Headers
@@ -30,11 +33,13 @@ class Destination(Frozen):
     matching: Matching = Matching()
     access: Access = Access()
     redirects: Redirects = Redirects()
+    client_certificates: ClientCertificates = ClientCertificates()
     authentication: Authentication = Authentication()
     headers: Headers = Headers()
     rewriting: Rewriting = Rewriting()
     connection: Connection = Connection()
     compression: Compression = Compression()
+    backend_tls: BackendTls = BackendTls()
     target: Target = Target()
 
 
@@ -43,6 +48,7 @@ class ProxyService(Frozen):
 
     name: str
     identity: Identity = Identity()
+    certificates: Certificates = Certificates()
     destinations: tuple[Destination, ...]
 
     @cached_property

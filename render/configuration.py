@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from models import routing
+from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
 from models.proxy import Backend, Desired, TcpFrontend
 from models.settings import ProxySettings
 from render import records
 from render.environment import environment
-from render.files import Rendered, RenderedBackend, RenderedServer
-from render.profiles import Profile, plain_profiles, profile_of
+from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind
 
 _SPARE_DEPTH = 3
@@ -21,6 +22,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
     profiles = [(backend, profile_of(backend)) for backend in desired.backends]
     sections = _sections(desired, settings, machine, profiles)
     backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
+    certificates = _certificates(desired.certificates, settings)
     blocks = [(section.text, section.owners) for section in sections]
     blocks += [(_backend_text(backend.name, backends[backend.name]), (backend.service,)) for backend, _ in profiles]
     return Rendered(
@@ -30,11 +32,33 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.WILDCARDS: desired.routing.wildcards,
             records.PREFIXES: desired.routing.prefixes,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
+            records.CERTIFICATES: {
+                file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
+                for file, each in certificates.items()
+            },
             records.LOADED: {section.key: section.digest for section in sections},
         },
         owners=_owners(blocks),
         backends=backends,
+        certificates=certificates,
+        authorities={
+            authority_file(backend.identity): backend.identity.authority
+            for backend in desired.backends
+            if backend.identity is not None
+        },
     )
+
+
+def _certificates(certificates: CertificateList, settings: ProxySettings) -> dict[str, RenderedCertificate]:
+    """Return the files of all certificates in the order of the list; none if no port speaks TLS."""
+    if certificates.default is None or not any(bind.ssl for bind in settings.binds):
+        return {}
+    default = certificates.default
+    files = {DEFAULT_FILE: RenderedCertificate(default.pem, default.fingerprint)}
+    return files | {
+        entry.certificate.file: RenderedCertificate(entry.certificate.pem, entry.certificate.fingerprint, entry.filters)
+        for entry in certificates.listed
+    }
 
 
 def _sections(
@@ -68,9 +92,17 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_mark=routing.ACME_MARK,
+            crt_list=_crt_list(desired, settings),
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )
     )
+
+
+def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
+    """Return the name of the list of certificates; None if there are none, and so no TLS."""
+    if settings.crt_list_path is not None:
+        return str(settings.crt_list_path)
+    return None if desired.certificates.default is None else CRT_LIST_FILE
 
 
 def _tcp_section(frontend: TcpFrontend) -> Section:

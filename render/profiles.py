@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from models.labels._table import Family
-from models.proxy import Backend, UserList
+from models.proxy import Backend, ServerIdentity, UserList
 from models.service import DESTINATION_FAMILIES, Destination
 from render.environment import environment
 from render.sections import Section, SectionKind, digest
@@ -18,8 +18,8 @@ from render.sections import Section, SectionKind, digest
 SLOTS = ("options", "request", "response")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
 
-_IN_MAPS = frozenset({"matching", "target"})
-"""Families that become map entries and servers, not lines of a profile."""
+_IN_MAPS = frozenset({"matching", "target", "backend_tls"})
+"""Families that become map entries and servers, or reach a profile in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,12 @@ def profile_of(backend: Backend) -> Profile:
     families = tuple(
         (name, getattr(backend.destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS
     )
-    return _profile(backend.mode, families, backend.user_list, backend.closed)
+    return _profile(backend.mode, families, backend.user_list, backend.closed, backend.identity)
+
+
+def authority_file(identity: ServerIdentity) -> str:
+    """Return the name of the file that has the authority, by its content: another content is another profile."""
+    return f"ca/{digest(identity.authority)}.pem"
 
 
 def plain_profiles() -> tuple[Profile, ...]:
@@ -51,15 +56,17 @@ def _profile(
     families: tuple[tuple[str, Family], ...],
     user_list: UserList | None,
     closed: bool,  # noqa: FBT001 - cached
+    identity: ServerIdentity | None = None,
 ) -> Profile:
     users = _user_section(user_list) if user_list else None
     context = {"mode": mode, "closed": closed, "users": users.name if users else None, "user_list": user_list}
+    context |= {"identity": identity, "authority": authority_file(identity) if identity else None}
     lines = (
         environment()
         .get_template("profile.cfg.j2")
         .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
     )
-    options = " ".join(_slot("server", families, context).split())
+    options = " ".join((_slot("server", families, context) + _identity_options(context)).split())
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, users, options)
@@ -69,6 +76,10 @@ def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str
     return "".join(
         str(getattr(_macros(name), slot)(family, context)) for name, family in families if hasattr(_macros(name), slot)
     )
+
+
+def _identity_options(context: dict[str, Any]) -> str:
+    return environment().get_template("identity.cfg.j2").render(context)
 
 
 @lru_cache
