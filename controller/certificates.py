@@ -7,6 +7,7 @@ looking at an unchanged folder costs one look at each file's entry.
 import asyncio
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -51,10 +52,14 @@ class CertificateStore:
         self._state_dir = state_dir
         self._files: dict[Path, tuple[_Signature, Pem | str]] = {}
         self._results: dict[tuple[Path, Pem, Pem | None], _Result] = {}
+        self._good: dict[Path, Certificate] = {}
         self._fallback: Certificate | None = None
 
     def read(self) -> CertificateFiles:
-        """Return everything there is now; what cannot be read is told, never raised."""
+        """Return everything there is now; what cannot be read is told, never raised.
+
+        A file that has become unreadable counts as what it held before, since it may just be being written.
+        """
         folder = dict.fromkeys(_regular_files(self._certs_dir), CertificateSource.FOLDER)
         secrets = dict.fromkeys(_secrets(self._secrets_dir, SECRET_PREFIXES), CertificateSource.SECRET)
         sources = {path: source for path, source in (folder | secrets).items() if path.suffix not in _SIDE_FILES}
@@ -98,7 +103,15 @@ class CertificateStore:
             if companion is not None:
                 taken.add(companion)
             found.append((path, self._result(path, sources[path], content, contents.get(companion or path))))
-        yield from (result for path, result in found if path not in taken or isinstance(result, Certificate))
+        for path, result in found:
+            if isinstance(result, Certificate):
+                self._good[path] = result
+                yield result
+            elif path in self._good:
+                yield self._good[path]
+                yield replace(result, problem=f"{result.problem}; what it held before stays in force")
+            elif path not in taken:
+                yield result
 
     def _result(
         self, path: Path, source: CertificateSource, content: Pem | str, companion: Pem | str | None
@@ -117,6 +130,7 @@ class CertificateStore:
 
     def _forget(self, present: set[Path]) -> None:
         """Forget files that are gone, and what they held."""
+        self._good = {path: known for path, known in self._good.items() if path in present}
         self._files = {path: known for path, known in self._files.items() if path in present}
         current = {content for _, content in self._files.values() if isinstance(content, Pem)}
         self._results = {key: result for key, result in self._results.items() if key[1] in current}

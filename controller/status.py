@@ -130,6 +130,7 @@ class StatusStore:
         rejected = [
             {"certificate": each.id, "source": each.source.value, "problem": problems[each.id]}
             for each in certificates.rejected
+            if each.id not in known
         ]
         return [*(self._certificate_view(each, problems) for each in known.values()), *rejected]
 
