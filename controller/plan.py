@@ -100,7 +100,8 @@ def _certificate_reasons(observed: Observed, rendered: Rendered) -> Iterator[Rel
     for file, certificate in rendered.certificates.items():
         known = running.get(file)
         is_listed_otherwise = known is not None and records.filters_of(known) != records.filters_of(wanted[file])
-        is_too_large = known != wanted[file] and len(certificate.pem) > CERTIFICATE_LIMIT
+        size = max(len(certificate.pem), len(certificate.line(file)))
+        is_too_large = known != wanted[file] and size > CERTIFICATE_LIMIT
         if is_listed_otherwise or is_too_large:
             yield ReloadReason.CERTIFICATE
 

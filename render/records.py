@@ -8,6 +8,8 @@ for it tells what it was started from, whoever wrote the files since.
 
 from collections.abc import Iterable, Mapping
 
+from render.sections import digest
+
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 PREFIXES = "maps/prefixes.map"
@@ -31,11 +33,12 @@ def in_order(entries: Mapping[str, str]) -> dict[str, str]:
 
 def certificate_record(*, fingerprint: str, filters: Iterable[str]) -> str:
     """Return the value kept for a certificate: what it is, and for which names it is in the list (none: for all)."""
-    return f"{fingerprint}|{','.join(filters)}"
+    names = " ".join(filters)
+    return f"{fingerprint}|{digest(names) if names else ''}"
 
 
 def filters_of(record: str) -> str:
-    """Return the names in the record of a certificate."""
+    """Return what the record of a certificate says of its names: equal for equal names."""
     return record.partition("|")[2]
 
 

@@ -1,5 +1,6 @@
 """Certificates made on the spot, by an authority of the test's own."""
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,7 +9,7 @@ from typing import Literal, Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -112,3 +113,20 @@ def _name(common_name: str) -> x509.Name:
 
 def _alternatives(names: Iterable[str]) -> x509.SubjectAlternativeName:
     return x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+
+
+def fixed_certificate(*names: str) -> str:
+    """Return a certificate with its key that is the same on every day and machine, and good for a century."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(hashlib.sha256(names[0].encode()).digest())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(_name(names[0]))
+        .issuer_name(_name(names[0]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(_alternatives(names), critical=False)
+        .sign(key, None)
+    )
+    return certificate_pem(made) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
