@@ -58,7 +58,13 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     inner = _source(settings)
     source = GuardedSource(inner, settings.state_dir)
     dataplane = _dataplane(settings)
-    certificates = CertificateStore(settings.certs_dir, secrets_dir, settings.state_dir)
+    certificates = CertificateStore(
+        settings.certs_dir,
+        secrets_dir,
+        settings.state_dir,
+        ca_file=settings.ca_file,
+        crt_list=settings.crt_list_path,
+    )
     converged = asyncio.Event()
 
     def on_converged(snapshot: Snapshot) -> None:

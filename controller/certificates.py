@@ -5,6 +5,7 @@ looking at an unchanged folder costs one look at each file's entry.
 """
 
 import asyncio
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -43,13 +44,24 @@ _Result = Certificate | RejectedCertificate
 class CertificateStore:
     """Reads certificates from ``certs_dir`` and from the secrets in ``secrets_dir``.
 
-    The certificate that is shown while there is no other is made once and kept in ``state_dir``.
+    The certificate that is shown while there is no other is made once and kept in ``state_dir``. ``ca_file`` and
+    ``crt_list`` are files of the operator that HAProxy reads by itself, to be noticed when they change.
     """
 
-    def __init__(self, certs_dir: Path, secrets_dir: Path, state_dir: Path) -> None:
+    def __init__(
+        self,
+        certs_dir: Path,
+        secrets_dir: Path,
+        state_dir: Path,
+        *,
+        ca_file: Path | None = None,
+        crt_list: Path | None = None,
+    ) -> None:
         self._certs_dir = certs_dir
         self._secrets_dir = secrets_dir
         self._state_dir = state_dir
+        self._ca_file = ca_file
+        self._crt_list = crt_list
         self._files: dict[Path, tuple[_Signature, Pem | str]] = {}
         self._results: dict[tuple[Path, Pem, Pem | None], _Result] = {}
         self._good: dict[Path, Certificate] = {}
@@ -71,6 +83,7 @@ class CertificateStore:
             rejected=tuple(result for result in results if isinstance(result, RejectedCertificate)),
             fallback=self._self_signed(),
             authorities=dict(self._authorities(authorities)),
+            stamp=_stamp([path for path in (self._ca_file, self._crt_list, *_listed_in(self._crt_list)) if path]),
         )
 
     async def watch(self, mark_dirty: Callable[[str], None]) -> None:
@@ -161,6 +174,30 @@ def _authority(blocks: tuple[str, ...]) -> str | None:
         return read_authorities("\n".join(blocks))
     except PemError:
         return None
+
+
+def _stamp(files: list[Path]) -> str:
+    """Return a digest of the contents of files; one that cannot be read counts as empty."""
+    total = hashlib.sha256()
+    for path in files:
+        total.update(_digest(path).encode())
+    return total.hexdigest()[:16] if files else ""
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return "-"
+
+
+def _listed_in(crt_list: Path | None) -> list[Path]:
+    """Return the certificates named by their full path in a list of the operator's own."""
+    try:
+        lines = crt_list.read_text("utf-8").split("\n") if crt_list else []
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [Path(words[0]) for line in lines if (words := line.split()) and words[0].startswith("/")]
 
 
 def _regular_files(folder: Path) -> list[Path]:

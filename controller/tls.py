@@ -44,7 +44,7 @@ def list_all(
         refused: HAProxy's own words about certificates that it refused, by fingerprint.
     """
     if settings.crt_list_path is not None:
-        return CertificateList()
+        return CertificateList(stamp=surroundings.certificates.stamp)
     found = surroundings.certificates
     own = [
         _of_service(service.name, service.certificates.service_cert)

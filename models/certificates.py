@@ -88,13 +88,15 @@ class CertificateFiles:
     """What was found around the proxy.
 
     ``fallback`` is shown while there is no other; ``authorities`` are certificates of authorities by file or secret
-    name, without any key.
+    name, without any key; ``stamp`` is a digest of the files that HAProxy reads by itself (``CA_FILE``,
+    ``CRT_LIST_PATH`` and what it lists), empty if there are none.
     """
 
     usable: tuple[Certificate, ...] = ()
     rejected: tuple[RejectedCertificate, ...] = ()
     fallback: Certificate | None = None
     authorities: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stamp: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,14 @@ class ShadowedCertificate:
 class CertificateList:
     """The certificates that HAProxy shows, and what became of those that it does not.
 
-    ``default`` is None only where nothing was looked for at all; then there is no TLS.
+    ``default`` is None only where nothing was looked for at all; then there is no TLS. ``stamp`` is that of the files.
     """
 
     default: Certificate | None = None
     listed: tuple[ListedCertificate, ...] = ()
     shadowed: tuple[ShadowedCertificate, ...] = ()
     rejected: tuple[RejectedCertificate, ...] = ()
+    stamp: str = ""
 
 
 def list_certificates(files: CertificateFiles, preferred: Sequence[str], now: datetime) -> CertificateList:
@@ -148,7 +151,7 @@ def list_certificates(files: CertificateFiles, preferred: Sequence[str], now: da
         if own or not lost:
             listed.append(ListedCertificate(certificate, own if lost else (), certificate.problem(now)))
     default = ordered[0] if ordered else files.fallback
-    return CertificateList(default, tuple(listed), tuple(shadowed), files.rejected)
+    return CertificateList(default, tuple(listed), tuple(shadowed), files.rejected, files.stamp)
 
 
 def _rank(certificate: Certificate, preferred: Sequence[str], now: datetime) -> tuple[object, ...]:

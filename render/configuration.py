@@ -92,6 +92,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_mark=routing.ACME_MARK,
+            stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )

@@ -250,3 +250,9 @@ def test_a_list_of_the_operators_own(make_site: MakeSite, authority: Authority, 
     assert shown(site.https, "a.example") == mine.serial
     site.put("b.pem", authority.issue("b.example"))
     assert site.certificates() == {}
+
+    fresh = authority.issue("mine.example")
+    (folder / "mine.pem").write_text(fresh.pem)
+    site.put("b.pem", authority.issue("b.example"))
+    eventually(lambda: shown(site.https) == fresh.serial, "what it lists is loaded anew when it changes")
+    assert reloads(site) == {"settings": 1}
