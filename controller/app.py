@@ -16,10 +16,11 @@ import structlog
 import uvicorn
 
 from controller.backoff import Backoff
+from controller.certificates import CertificateStore
 from controller.endpoints import Surroundings
 from controller.environment import SECRETS_DIR
 from controller.errors import TemporaryError
-from controller.haproxy.binary import find_haproxy
+from controller.haproxy.binary import find_haproxy, has_quic
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.limits import machine_limits
 from controller.http.common import Readiness
@@ -58,11 +59,18 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     inner = _source(settings)
     source = GuardedSource(inner, settings.state_dir)
     dataplane = _dataplane(settings)
+    certificates = CertificateStore(
+        settings.certs_dir,
+        secrets_dir,
+        settings.state_dir,
+        ca_file=settings.ca_file,
+        crt_list=settings.crt_list_path,
+    )
     converged = asyncio.Event()
 
     def on_converged(snapshot: Snapshot) -> None:
         if not converged.is_set():
-            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.default_ports])
+            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.binds])
         converged.set()
         if isinstance(inner, ListenerSource):
             inner.programmed = snapshot.digest
@@ -73,7 +81,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane=dataplane,
         settings=settings,
         machine=_machine(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir),
+        read_surroundings=_surroundings_reader(secrets_dir, certificates),
         status=status,
         metrics=metrics,
         on_converged=on_converged,
@@ -86,6 +94,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             make_server(app, ip=settings.ip, port=settings.port),
             loop.run(),
             source.watch(loop.mark_dirty),
+            certificates.watch(loop.mark_dirty),
             _watch_haproxy(dataplane, converged, reconciler, loop, metrics),
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
@@ -157,12 +166,22 @@ def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
         fd_hard_limit=limits.fd_hard_limit,
         runtime_socket=str(dataplane.runtime_socket),
         internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
+        quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
     )
 
 
-def _surroundings_reader(secrets_dir: Path) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+def _can_quic(binary: Path) -> bool:
+    if has_quic(binary):
+        return True
+    log.warning("ENABLE_H3 has no effect: this HAProxy, or its TLS library, does not speak QUIC", haproxy=str(binary))
+    return False
+
+
+def _surroundings_reader(
+    secrets_dir: Path, certificates: CertificateStore
+) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir)
+    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
 
 
 def _digest(status: StatusStore) -> str:

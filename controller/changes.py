@@ -4,7 +4,7 @@ A change is a fact to bring about, not a command; `controller.haproxy.commands` 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
@@ -78,6 +78,30 @@ class MapReplaced:
     entries: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class CertificateAdded:
+    """A certificate with its key is in the list, for these names only or (none) for all that it has."""
+
+    file: str
+    pem: str = field(repr=False)
+    filters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRotated:
+    """A certificate in the list is another one from the next connection on."""
+
+    file: str
+    pem: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRemoved:
+    """A certificate is not in the list any more, nor in HAProxy's memory."""
+
+    file: str
+
+
 Change = (
     BackendAdded
     | BackendPublished
@@ -87,6 +111,9 @@ Change = (
     | BackendRetired
     | MapChanged
     | MapReplaced
+    | CertificateAdded
+    | CertificateRotated
+    | CertificateRemoved
 )
 
 
@@ -101,6 +128,8 @@ class ReloadReason(StrEnum):
     """A combination of backend options that the worker has not loaded yet."""
     BACKEND = "backend"
     """A backend is added, or gets other options, and this HAProxy cannot do that at run time."""
+    CERTIFICATE = "certificate"
+    """A certificate is too large for a runtime command, or is shown for other names than before."""
     RUNTIME_REFUSED = "runtime-refused"
     """A runtime command was refused half-way: the files are right, so load them."""
 

@@ -8,9 +8,11 @@ answer 503 rather than open up.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from types import MappingProxyType
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
+from controller.tls import client_facts, facts_of, identity_of, list_all
 from models import conditions
 from models.claims import claims_of
 from models.conditions import Condition
@@ -156,10 +158,19 @@ def hosts_outside(judged: Judged) -> frozenset[str]:
     )
 
 
-def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroundings) -> Desired:
-    """Build the desired state of HAProxy and the conditions of every service."""
+def build_desired(
+    judged: Judged,
+    settings: ProxySettings,
+    surroundings: Surroundings,
+    refused_certificates: Mapping[str, str] = MappingProxyType({}),
+) -> Desired:
+    """Build the desired state of HAProxy and the conditions of every service.
+
+    ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words.
+    """
     build = _Build()
-    for candidate in sorted(judged.candidates, key=lambda candidate: candidate.seniority):
+    candidates = sorted(judged.candidates, key=lambda candidate: candidate.seniority)
+    for candidate in candidates:
         facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
         facts.insert(0, conditions.resolved_refs())
         facts.insert(0, conditions.programmed())
@@ -168,10 +179,14 @@ def build_desired(judged: Judged, settings: ProxySettings, surroundings: Surroun
         if candidate.swarm.name not in build.present:
             facts.append(conditions.not_programmed())
     routing = _settle_routes(build)
+    certificates = list_all((candidate.form for candidate in candidates), settings, surroundings, refused_certificates)
+    for name, fact in facts_of(certificates):
+        build.conditions[name].append(fact)
     return Desired(
         backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
+        certificates=certificates,
         forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
         conditions=_versioned(judged, build),
         deprecations={
@@ -189,6 +204,8 @@ def _add_destination(
 ) -> None:
     facts = build.conditions[candidate.swarm.name]
     access = _access(candidate, destination, settings, surroundings)
+    proof = identity_of(candidate.swarm, destination, surroundings)
+    facts.extend((*access.conditions, *proof.conditions, *client_facts(destination, settings)))
     for way in candidate.form.ways(destination):
         name = _backend_name(destination, way)
         if destination.matching.req_mode == "http":
@@ -201,7 +218,7 @@ def _add_destination(
         endpoints = endpoints_of(
             candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
         )
-        facts.extend(filter(None, (endpoints.condition, *access.conditions)))
+        facts.extend(filter(None, (endpoints.condition,)))
         build.present.add(candidate.swarm.name)
         backend = Backend(
             name=name,
@@ -209,7 +226,8 @@ def _add_destination(
             destination=destination,
             servers=endpoints.servers,
             user_list=access.user_list,
-            closed=candidate.closed or access.closed,
+            closed=candidate.closed or access.closed or proof.closed,
+            identity=proof.identity,
         )
         if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
             facts.extend(_join_group(build, destination.balancing.service_group, backend))
@@ -262,7 +280,7 @@ def _claim_port(
 ) -> Condition | None:
     """Claim the TCP port of a destination; return the conflict if somebody has it."""
     port = destination.matching.src_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.default_ports)}:
+    if port in {settings.port, *(bind.port for bind in settings.binds)}:
         return conditions.port_conflict(port=port, winner="the proxy itself")
     connection = destination.connection
     frontend = TcpFrontend(

@@ -6,13 +6,15 @@ is attached to.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
 from models import conditions
+from models.certificates import CertificateFiles
 from models.conditions import Condition
 from models.proxy import Server
 from models.service import Destination
-from models.snapshot import Interface, SwarmService, Task
+from models.snapshot import EPOCH, Interface, SwarmService, Task
 
 Network = IPv4Network | IPv6Network
 
@@ -22,12 +24,14 @@ class Surroundings:
     """What the proxy finds around itself.
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
-    the contents of the mounted secrets by name.
+    the contents of the mounted secrets by name; ``now`` is when it all was read.
     """
 
     networks: tuple[Network, ...] = ()
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    certificates: CertificateFiles = field(default_factory=CertificateFiles)
+    now: datetime = EPOCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from time import perf_counter
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from controller.changes import Applied, Outcome, ReloadReason
+from models.certificates import CertificateList
 from models.conditions import ConditionType
 
 STAGES = ("source", "observe", "desire", "render", "plan", "apply")
@@ -75,6 +76,17 @@ class Metrics:
             "Former HAProxy workers that still end their connections.",
             registry=self.registry,
         )
+        self._not_after = Gauge(
+            "swarmgate_certificate_not_after_timestamp_seconds",
+            "When a certificate expires.",
+            ["certificate"],
+            registry=self.registry,
+        )
+        self._rejected = Gauge(
+            "swarmgate_certificates_rejected",
+            "Certificates that cannot be used.",
+            registry=self.registry,
+        )
         for outcome in Outcome:
             self._reconciles.labels(outcome.value)
         for reason in ReloadReason:
@@ -114,6 +126,13 @@ class Metrics:
             self._services.labels(kind.value, "True", kind.value).set(0)
         for labels, count in counts.items():
             self._services.labels(*labels).set(count)
+
+    def certificates(self, certificates: CertificateList) -> None:
+        """Replace when certificates expire, and how many cannot be used."""
+        self._not_after.clear()
+        for entry in certificates.listed:
+            self._not_after.labels(entry.certificate.id).set(entry.certificate.not_after.timestamp())
+        self._rejected.set(len(certificates.rejected))
 
     def watch_staleness(self, seconds: Callable[[], float]) -> None:
         """Have the staleness of the source computed at each scrape."""

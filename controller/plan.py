@@ -10,7 +10,10 @@ a backend is missing, HAProxy 3.4               add it with its servers, publish
 a backend is missing, older HAProxy             reload (backend)
 a backend has another profile                   reload (backend)
 a server is missing, has another address        add it, move it
+a certificate is missing, or another one        add it, rotate it
+one is too large to be sent, or for other names reload (certificate)
 map entries differ                              set what is wanted, then delete what is not, most outward first
+a certificate is not wanted                     remove it, after nothing else is to be changed
 a server or backend is not wanted               retire it, after nothing leads to it any more
 nothing of that                                 nothing: the second reconcile of a world is always here
 ==============================================  ==========================================================
@@ -24,6 +27,9 @@ from controller.changes import (
     BackendAdded,
     BackendPublished,
     BackendRetired,
+    CertificateAdded,
+    CertificateRemoved,
+    CertificateRotated,
     Change,
     MapChanged,
     MapReplaced,
@@ -46,6 +52,9 @@ _REASON_OF_KIND: Mapping[str, ReloadReason] = {
     SectionKind.TABLE: ReloadReason.PROFILE,
     SectionKind.PROFILE: ReloadReason.PROFILE,
 }
+CERTIFICATE_LIMIT = 15_000
+"""Bytes of a certificate with its chain and key that one runtime command can hold (``tune.bufsize`` is 16,384)."""
+
 _UNUSED_IS_HARMLESS: frozenset[str] = frozenset({SectionKind.USERS, SectionKind.TABLE, SectionKind.PROFILE})
 
 
@@ -54,10 +63,16 @@ def make_plan(observed: Observed, rendered: Rendered) -> Plan:
     if not observed.running:
         return Plan(start=True)
     reasons = {*_section_reasons(observed, rendered), *_backend_reasons(observed, rendered)}
+    reasons |= set(_certificate_reasons(observed, rendered))
     if reasons:
         return Plan(reload_reasons=tuple(reason for reason in ReloadReason if reason in reasons))
     return Plan(
-        changes=(*_backend_changes(observed, rendered), *_map_changes(observed, rendered)),
+        changes=(
+            *_certificate_changes(observed, rendered),
+            *_backend_changes(observed, rendered),
+            *_map_changes(observed, rendered),
+            *_certificate_removals(observed, rendered),
+        ),
         retirements=tuple(_retirements(observed, rendered)),
     )
 
@@ -79,6 +94,38 @@ def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
         known = profiles.get(name) == backend.profile if name in observed.backends else dynamic
         if not known:
             yield ReloadReason.BACKEND
+
+
+def _certificate_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
+    running, wanted = observed.maps.get(records.CERTIFICATES, {}), rendered.maps[records.CERTIFICATES]
+    for file, certificate in rendered.certificates.items():
+        known = running.get(file)
+        is_listed_otherwise = known is not None and records.filters_of(known) != records.filters_of(wanted[file])
+        size = max(len(certificate.pem), len(certificate.line(file)))
+        is_too_large = known != wanted[file] and size > CERTIFICATE_LIMIT
+        if is_listed_otherwise or is_too_large:
+            yield ReloadReason.CERTIFICATE
+
+
+def _certificate_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
+    running, wanted = observed.maps.get(records.CERTIFICATES, {}), rendered.maps[records.CERTIFICATES]
+    entries = {file: record for file, record in wanted.items() if running.get(file) != record}
+    for file in entries:
+        certificate = rendered.certificates[file]
+        if file in running:
+            yield CertificateRotated(file, certificate.pem)
+        else:
+            yield CertificateAdded(file, certificate.pem, certificate.filters)
+    if entries:
+        yield MapChanged(records.CERTIFICATES, entries)
+
+
+def _certificate_removals(observed: Observed, rendered: Rendered) -> Iterator[Change]:
+    running, wanted = observed.maps.get(records.CERTIFICATES, {}), rendered.maps[records.CERTIFICATES]
+    removed = tuple(file for file in running if file not in wanted)
+    yield from map(CertificateRemoved, removed)
+    if removed:
+        yield MapChanged(records.CERTIFICATES, {}, removed)
 
 
 def _profile(record: str) -> str:

@@ -15,7 +15,7 @@ from controller.changes import Applied, Outcome, Plan
 from controller.desired import Judged, build_desired, hosts_outside, judge
 from controller.endpoints import Surroundings
 from controller.errors import ConfigRejectedError, SwarmgateError
-from controller.haproxy.validate import rejected_lines
+from controller.haproxy.validate import rejected_certificates, rejected_lines
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
@@ -57,6 +57,7 @@ class Reconciler:
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     forms: dict[str, ProxyService] = field(default_factory=dict)
     rejected: dict[str, tuple[ProxyService, str]] = field(default_factory=dict)
+    refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
     _waiting_since: float | None = None
@@ -120,7 +121,8 @@ class Reconciler:
                 with self.metrics.stage("apply"):
                     return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
-                if not self._quarantine(error, rendered, judged):
+                certificates = self._refuse_certificates(error, rendered)
+                if not (self._quarantine(error, rendered, judged) or certificates):
                     self._publish_failure(desired, snapshot, error)
                     raise
             except SwarmgateError as error:
@@ -139,7 +141,7 @@ class Reconciler:
 
     async def _desire(self, judged: Judged) -> Desired:
         surroundings = await self.read_surroundings(hosts_outside(judged))
-        return build_desired(judged, self.settings, surroundings)
+        return build_desired(judged, self.settings, surroundings, self.refused_certificates)
 
     def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:
         """Blame the services whose lines HAProxy refused; return False if there is none to blame."""
@@ -153,10 +155,22 @@ class Reconciler:
         self.rejected |= blamed
         return bool(blamed)
 
+    def _refuse_certificates(self, error: ConfigRejectedError, rendered: Rendered) -> bool:
+        """Note the certificates that HAProxy refused, by what they are; return False if there is none."""
+        refused = {
+            rendered.certificates[file].fingerprint: words
+            for file, words in rejected_certificates(error.output).items()
+            if file in rendered.certificates
+        }
+        news = refused.keys() - self.refused_certificates.keys()
+        self.refused_certificates |= refused
+        return bool(news)
+
     def _publish(self, outcome: "Converged", snapshot: Snapshot) -> None:
         self.status.publish(outcome.desired, outcome.applied, _versions(snapshot))
         self.metrics.reconciled(outcome.applied)
         self.metrics.services(self.status.count_by_condition())
+        self.metrics.certificates(outcome.desired.certificates)
 
     def _publish_failure(self, desired: Desired, snapshot: Snapshot, error: SwarmgateError) -> None:
         """Have the conditions say that HAProxy runs what it ran before; the caller counts the failure."""

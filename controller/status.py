@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from controller.changes import Applied
+from models.certificates import Certificate, CertificateList
 from models.conditions import Condition
 from models.proxy import Desired
 
@@ -38,6 +39,7 @@ class StatusStore:
     deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
+    _problems: Mapping[str, str] = field(default_factory=dict)
 
     def publish(
         self, desired: Desired, applied: Applied, versions: Mapping[str, int], failure: Condition | None = None
@@ -58,6 +60,7 @@ class StatusStore:
         if failure is None:
             footprints = footprints_of(desired)
             self._log_footprints(footprints, applied)
+            self._log_certificates(desired.certificates)
             self.footprints, self.desired = footprints, desired
 
     def _with_times(
@@ -114,6 +117,42 @@ class StatusStore:
                 haproxy_updated_by=applied.outcome.value,
             )
 
+    def _log_certificates(self, certificates: CertificateList) -> None:
+        """Tell what is wrong with certificates, once, and what is right again."""
+        problems = certificate_problems(certificates)
+        for name, problem in sorted(problems.items() - self._problems.items()):
+            log.warning("Certificate has a problem", certificate=name, problem=problem)
+        for name in sorted(self._problems.keys() - problems.keys()):
+            log.info("Certificate has no problem any more, or is gone", certificate=name)
+        self._problems = problems
+
+    def certificates_view(self) -> list[dict[str, Any]]:
+        """Return every certificate and what is wrong with it, fit for JSON; nothing of it is secret."""
+        certificates = self.desired.certificates
+        problems = certificate_problems(certificates)
+        known: dict[str, Certificate] = {each.certificate.id: each.certificate for each in certificates.listed}
+        known |= {each.certificate.id: each.certificate for each in certificates.shadowed}
+        if certificates.default is not None:
+            known[certificates.default.id] = certificates.default
+        rejected = [
+            {"certificate": each.id, "source": each.source.value, "problem": problems[each.id]}
+            for each in certificates.rejected
+            if each.id not in known
+        ]
+        return [*(self._certificate_view(each, problems) for each in known.values()), *rejected]
+
+    def _certificate_view(self, certificate: Certificate, problems: Mapping[str, str]) -> dict[str, Any]:
+        return {
+            "certificate": certificate.id,
+            "source": certificate.source.value,
+            "names": list(certificate.names),
+            "key": certificate.key_kind,
+            "not_after": certificate.not_after.isoformat(),
+            "days_left": (certificate.not_after - self.now()).days,
+            "default": certificate == self.desired.certificates.default,
+            "problem": problems.get(certificate.id),
+        }
+
     def count_by_condition(self) -> Counter[tuple[str, str, str]]:
         """Count the services by condition type, status and reason."""
         return Counter(
@@ -146,6 +185,17 @@ class StatusStore:
             "backends": servers,
             "deprecated": list(self.deprecations.get(name, ())),
         }
+
+
+def certificate_problems(certificates: CertificateList) -> dict[str, str]:
+    """Return what is wrong with certificates, by what they are called."""
+    problems: dict[str, str] = {}
+    for shadowed in certificates.shadowed:
+        words = f"{shadowed.winner.id} goes before it for {', '.join(shadowed.names)}"
+        known = problems.get(shadowed.certificate.id)
+        problems[shadowed.certificate.id] = f"{known}; {words}" if known else words
+    problems |= {each.certificate.id: each.problem for each in certificates.listed if each.problem}
+    return problems | {each.id: each.problem for each in certificates.rejected}
 
 
 def footprints_of(desired: Desired) -> dict[str, Footprint]:

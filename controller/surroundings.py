@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import ifaddr
 import structlog
 
 from controller.access import SECRET_PREFIX
+from controller.certificates import CertificateStore
 from controller.endpoints import Network, Surroundings
 
 log = structlog.get_logger()
@@ -71,6 +73,14 @@ class HostResolver:
         return tuple(sorted({str(answer[4][0]) for answer in answers}))
 
 
-async def read_surroundings(resolver: HostResolver, hosts: Iterable[str], secrets: Path) -> Surroundings:
+async def read_surroundings(
+    resolver: HostResolver, hosts: Iterable[str], secrets: Path, certificates: CertificateStore
+) -> Surroundings:
     """Read everything that is around the proxy now."""
-    return Surroundings(networks=own_networks(), hosts=await resolver.resolve(hosts), secrets=user_secrets(secrets))
+    return Surroundings(
+        networks=own_networks(),
+        hosts=await resolver.resolve(hosts),
+        secrets=user_secrets(secrets),
+        certificates=certificates.read(),
+        now=datetime.now(UTC),
+    )

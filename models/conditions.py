@@ -40,12 +40,18 @@ class Reason(StrEnum):
     """An older service, or the proxy itself, claims the same TCP port."""
     NAME_CONFLICT = "NameConflict"
     """An older service uses the same ``aclName``."""
+    CERTIFICATE_INVALID = "CertificateInvalid"
+    """The certificate in ``serviceCert`` cannot be used, or clients refuse it."""
+    CERTIFICATE_CONFLICT = "CertificateConflict"
+    """Another certificate, which goes before the one in ``serviceCert``, is for the same names."""
     RESOLVED_REFS = "ResolvedRefs"
     """Everything referred to was found."""
     NETWORK_NOT_SHARED = "NetworkNotShared"
     """The service has no address on a network that this proxy is attached to."""
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - the name of a reason
     """A secret named by a label is not mounted in the proxy, or holds nothing usable."""
+    CLIENT_CA_NOT_SET = "ClientCaNotSet"
+    """Client certificates are asked for, but the proxy has no authorities (``CA_FILE``) to verify them with."""
     HOST_NOT_RESOLVED = "HostNotResolved"
     """The name given as ``outboundHostname`` has no address now."""
     NO_RUNNING_TASKS = "NoRunningTasks"
@@ -98,6 +104,8 @@ _TYPE_OF = (
             Reason.ROUTE_CONFLICT,
             Reason.PORT_CONFLICT,
             Reason.NAME_CONFLICT,
+            Reason.CERTIFICATE_INVALID,
+            Reason.CERTIFICATE_CONFLICT,
         ),
         ConditionType.ACCEPTED,
     )
@@ -106,6 +114,7 @@ _TYPE_OF = (
             Reason.RESOLVED_REFS,
             Reason.NETWORK_NOT_SHARED,
             Reason.SECRET_NOT_FOUND,
+            Reason.CLIENT_CA_NOT_SET,
             Reason.HOST_NOT_RESOLVED,
             Reason.NO_RUNNING_TASKS,
         ),
@@ -202,6 +211,36 @@ def secret_not_found(*, secret: str, label: str) -> Condition:
         Reason.SECRET_NOT_FOUND,
         f"{label} needs the secret {secret}, which is not mounted in the proxy or names no user with a password; "
         f"run: docker service update --secret-add {secret} <proxy service>",
+    )
+
+
+def certificate_invalid(problem: str) -> Condition:
+    """The certificate in ``serviceCert`` is of no use; ``problem`` says why."""
+    return _bad(Reason.CERTIFICATE_INVALID, f"the certificate in com.df.serviceCert {problem}")
+
+
+def certificate_conflict(*, names: Iterable[str], winner: str) -> Condition:
+    """The certificate ``winner`` goes before the one in ``serviceCert`` and is for the same names."""
+    return _bad(
+        Reason.CERTIFICATE_CONFLICT,
+        f"clients that ask for {', '.join(names)} are shown the certificate {winner}, "
+        "which goes before com.df.serviceCert",
+    )
+
+
+def authority_not_found(name: str) -> Condition:
+    """The authority that ``sslVerifyCa`` names is neither a file nor a secret of the proxy, or has no certificate."""
+    return _bad(
+        Reason.SECRET_NOT_FOUND,
+        f"com.df.sslVerifyCa needs the certificates of {name}, which is neither a file in the folder ca of CERTS_DIR "
+        "nor a mounted secret whose name begins with ca- or ca_",
+    )
+
+
+def client_ca_not_set() -> Condition:
+    """``verifyClientSsl`` is asked for, and nothing says whose client certificates are good."""
+    return _bad(
+        Reason.CLIENT_CA_NOT_SET, "com.df.verifyClientSsl needs CA_FILE of the proxy; until then all requests get 403"
     )
 
 

@@ -9,10 +9,12 @@ class Machine:
 
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
     ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
-    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only.
+    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only. ``quic`` tells
+    whether HAProxy speaks QUIC, which HTTP/3 needs.
     """
 
     maxconn: int
     fd_hard_limit: int
     runtime_socket: str
     internal_socket: str
+    quic: bool = False

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from models.certificates import CertificateList
 from models.conditions import Condition
 from models.routing import RoutingTable
 from models.service import Destination, ProxyService
@@ -36,6 +37,17 @@ class UserList:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """Who the servers of a backend have to be, proved by TLS.
+
+    ``authority`` holds certificates in PEM form; ``host`` is the name that theirs must be for, None if any will do.
+    """
+
+    authority: str = field(repr=False)
+    host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """One destination of one service, ready to be rendered.
 
@@ -49,6 +61,7 @@ class Backend:
     servers: tuple[Server, ...] = ()
     user_list: UserList | None = None
     closed: bool = False
+    identity: ServerIdentity | None = None
     others: tuple[str, ...] = ()
 
     @property
@@ -85,6 +98,7 @@ class Desired:
     backends: tuple[Backend, ...] = ()
     tcp_frontends: tuple[TcpFrontend, ...] = ()
     routing: RoutingTable = field(default_factory=RoutingTable)
+    certificates: CertificateList = field(default_factory=CertificateList)
     forms: Mapping[str, ProxyService] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

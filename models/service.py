@@ -11,7 +11,10 @@ from models.base import Frozen
 from models.labels._table import Family, Row, rows_of
 from models.labels.access import Access
 from models.labels.authentication import Authentication
+from models.labels.backend_tls import BackendTls
 from models.labels.balancing import Balancing
+from models.labels.certificates import Certificates
+from models.labels.client_certificates import ClientCertificates
 from models.labels.compression import Compression
 from models.labels.connection import Connection
 from models.labels.custom import Custom
@@ -37,6 +40,7 @@ class Destination(Frozen):
     access: Access = Access()
     limits: Limits = Limits()
     redirects: Redirects = Redirects()
+    client_certificates: ClientCertificates = ClientCertificates()
     authentication: Authentication = Authentication()
     headers: Headers = Headers()
     rewriting: Rewriting = Rewriting()
@@ -45,6 +49,7 @@ class Destination(Frozen):
     health: Health = Health()
     balancing: Balancing = Balancing()
     custom: Custom = Custom()
+    backend_tls: BackendTls = BackendTls()
     target: Target = Target()
 
 
@@ -65,6 +70,7 @@ class ProxyService(Frozen):
 
     name: str
     identity: Identity = Identity()
+    certificates: Certificates = Certificates()
     destinations: tuple[Destination, ...]
 
     @cached_property

@@ -19,23 +19,45 @@ Seconds = Annotated[float, Field(gt=0, le=86400 * 7), Allowed("a number of secon
 
 
 class Bind(Frozen):
-    """A port that the HTTP frontend listens on (an item of ``DEFAULT_PORTS``, such as ``8443 accept-proxy``)."""
+    """A port that the HTTP frontend listens on (an item of ``DEFAULT_PORTS``, such as ``8443 accept-proxy:ssl``)."""
 
     port: Port
     accept_proxy: bool = False
+    ssl: bool = False
 
 
 def _to_bind(item: object) -> object:
     if not isinstance(item, str):
         return item
-    match = re.fullmatch(r"(?P<port>[0-9]+)(?P<proxy> accept-proxy)?", item)
+    match = re.fullmatch(r"(?P<port>[0-9]+)(?P<proxy> +accept-proxy)?(?P<ssl>:ssl)?", item)
     if not match:
-        raise ValueError("is not a port, such as 80 or '80 accept-proxy'")
-    return Bind(port=int(match["port"]), accept_proxy=bool(match["proxy"]))
+        raise ValueError("is not a port, such as 80, 443:ssl or '443 accept-proxy:ssl'")
+    return Bind(port=int(match["port"]), accept_proxy=bool(match["proxy"]), ssl=bool(match["ssl"]))
+
+
+BindPort = Annotated[Bind, BeforeValidator(_to_bind)]
 
 
 def _to_users(value: object) -> object:
     return parse_users(value) if isinstance(value, str) else value
+
+
+def _checked_words(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._+:=!@-]+( [A-Za-z0-9._+:=!@-]+)*", value):
+        raise ValueError("is not a list of words divided by single spaces")
+    return value
+
+
+def _checked_ciphers(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_+:!@=-]+", value):
+        raise ValueError("is not a list of ciphers divided by ':'")
+    return value
+
+
+def _checked_file(value: Path | None) -> Path | None:
+    if value is not None and not (value.is_absolute() and str(value).isprintable()):
+        raise ValueError("is not an absolute path")
+    return value
 
 
 def _checked_path(value: str) -> str:
@@ -99,9 +121,47 @@ class ProxySettings(Settings):
         Path | None, Field(description="A compose file to take services from, instead of a Swarm.")
     ] = None
     default_ports: Annotated[
-        ListOf[Annotated[Bind, BeforeValidator(_to_bind)]],
-        Field(description="Ports of the HTTP frontend, each optionally followed by `accept-proxy`."),
-    ] = (Bind(port=80),)
+        ListOf[BindPort],
+        Field(description="Ports of the HTTP frontend, each optionally followed by ` accept-proxy` and by `:ssl`."),
+    ] = (Bind(port=80), Bind(port=443, ssl=True))
+    bind_ports: Annotated[
+        ListOf[BindPort],
+        Field(description="More ports of the HTTP frontend, in the form of `DEFAULT_PORTS`."),
+    ] = ()
+    certs_dir: Annotated[
+        Path,
+        Field(description="Folder of certificates; its folder `ca` has authorities for `com.df.sslVerifyCa`."),
+    ] = Path("/certs")
+    preferred_certificate: Annotated[
+        ListOf[str],
+        Field(
+            description="Patterns of certificate files (`*.example.com.pem`); the first one that matches is shown to "
+            "clients that name no host."
+        ),
+    ] = ()
+    crt_list_path: Annotated[
+        Path | None,
+        AfterValidator(_checked_file),
+        Field(description="A crt-list of your own, used instead of the one that is made from all certificates."),
+    ] = None
+    ca_file: Annotated[
+        Path | None,
+        AfterValidator(_checked_file),
+        Field(description="Authorities that client certificates are verified with, see `com.df.verifyClientSsl`."),
+    ] = None
+    enable_h2: Annotated[Flag, Field(description="Speak HTTP/2 with TLS clients that can.")] = True
+    enable_h3: Annotated[Flag, Field(description="Speak HTTP/3 with TLS clients that can, where HAProxy has QUIC.")] = (
+        False
+    )
+    ssl_bind_options: Annotated[
+        str, AfterValidator(_checked_words), Field(description="HAProxy's `ssl-default-bind-options`.")
+    ] = "ssl-min-ver TLSv1.2 no-tls-tickets"
+    ssl_bind_ciphers: Annotated[
+        str, AfterValidator(_checked_ciphers), Field(description="Ciphers of TLS 1.2, `ssl-default-bind-ciphers`.")
+    ] = (
+        "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+        "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
+    )
     stats_user: Annotated[
         str, AfterValidator(_one_line), Field(description="User of the statistics page; without it there is no page.")
     ] = ""
@@ -157,6 +217,14 @@ class ProxySettings(Settings):
         if bool(self.stats_user) != bool(self.stats_pass.get_secret_value()):
             raise ValueError("STATS_USER and STATS_PASS must be set together")
         return self
+
+    @property
+    def binds(self) -> tuple[Bind, ...]:
+        """All ports of the HTTP frontend; of several entries for one port the first one counts."""
+        entries: dict[int, Bind] = {}
+        for bind in (*self.default_ports, *self.bind_ports):
+            entries.setdefault(bind.port, bind)
+        return tuple(entries.values())
 
     @property
     def label_rules(self) -> LabelRules:

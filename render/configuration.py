@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 
 from models import routing
+from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
 from models.settings import ProxySettings
 from render import records
 from render.environment import environment
-from render.files import Rendered, RenderedBackend, RenderedServer
-from render.profiles import Profile, plain_profiles, profile_of
+from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind
 
 _SPARE_DEPTH = 3
@@ -22,6 +23,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
     profiles = [(backend, profile_of(backend)) for backend in desired.backends]
     sections = _sections(desired, settings, machine, profiles)
     backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
+    certificates = _certificates(desired.certificates, settings)
     blocks = [(section.text, section.owners) for section in sections]
     blocks += [(_backend_text(backend.name, backends[backend.name]), backend.services) for backend, _ in profiles]
     return Rendered(
@@ -32,11 +34,33 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
+            records.CERTIFICATES: {
+                file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
+                for file, each in certificates.items()
+            },
             records.LOADED: {section.key: section.digest for section in sections},
         },
         owners=_owners(blocks),
         backends=backends,
+        certificates=certificates,
+        authorities={
+            authority_file(backend.identity): backend.identity.authority
+            for backend in desired.backends
+            if backend.identity is not None
+        },
     )
+
+
+def _certificates(certificates: CertificateList, settings: ProxySettings) -> dict[str, RenderedCertificate]:
+    """Return the files of all certificates in the order of the list; none if no port speaks TLS."""
+    if certificates.default is None or not any(bind.ssl for bind in settings.binds):
+        return {}
+    default = certificates.default
+    files = {DEFAULT_FILE: RenderedCertificate(default.pem, default.fingerprint)}
+    return files | {
+        entry.certificate.file: RenderedCertificate(entry.certificate.pem, entry.certificate.fingerprint, entry.filters)
+        for entry in certificates.listed
+    }
 
 
 def _sections(
@@ -75,6 +99,8 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             lookups=_lookups(desired.routing),
+            stamp=desired.certificates.stamp,
+            crt_list=_crt_list(desired, settings),
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )
     )
@@ -84,6 +110,13 @@ def _lookups(table: RoutingTable) -> tuple[str, ...]:
     """Return the converters that look up a path; whole paths are only looked up if any are claimed."""
     by_prefix = f"map_beg({records.PREFIXES})"
     return (f"map_str({records.EXACTS})", by_prefix) if table.exacts else (by_prefix,)
+
+
+def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
+    """Return the name of the list of certificates; None if there are none, and so no TLS."""
+    if settings.crt_list_path is not None:
+        return str(settings.crt_list_path)
+    return None if desired.certificates.default is None else CRT_LIST_FILE
 
 
 def _tcp_section(frontend: TcpFrontend) -> Section:

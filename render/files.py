@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CONFIG_FILE = "haproxy.cfg"
+CRT_LIST_FILE = "crt-list.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +28,43 @@ class RenderedBackend:
 
 
 @dataclass(frozen=True, slots=True)
+class RenderedCertificate:
+    """A certificate file, and the names it is in the list for (none: all that it has)."""
+
+    pem: str = field(repr=False)
+    fingerprint: str
+    filters: tuple[str, ...] = ()
+
+    def line(self, file: str) -> str:
+        """Return its line in the list (Configuration manual 5.1, ``crt-list``)."""
+        return " ".join((file, *self.filters))
+
+
+@dataclass(frozen=True, slots=True)
 class Rendered:
     """Every file of one configuration.
 
     ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by
     its name relative to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it
     by; ``owners`` tells for a line number of ``config`` (from 1) which services that line was written for, lines
-    for all have no entry.
+    for all have no entry; ``certificates`` are by file name in the order of the list, the first one being the default;
+    ``authorities`` are the contents of more files, by name.
     """
 
     config: str
     maps: Mapping[str, Mapping[str, str]]
     owners: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     backends: Mapping[str, RenderedBackend] = field(default_factory=dict)
+    certificates: Mapping[str, RenderedCertificate] = field(default_factory=dict)
+    authorities: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""
         texts = {CONFIG_FILE: self.config} | {name: map_text(entries) for name, entries in self.maps.items()}
+        texts |= {name: certificate.pem for name, certificate in self.certificates.items()} | dict(self.authorities)
+        if self.certificates:
+            lines = (certificate.line(name) for name, certificate in self.certificates.items())
+            texts[CRT_LIST_FILE] = "".join(f"{line}\n" for line in lines)
         return {name: text.encode() for name, text in texts.items()}
 
 

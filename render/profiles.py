@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from models.labels._table import Family
-from models.proxy import Backend, UserList
+from models.proxy import Backend, ServerIdentity, UserList
 from models.service import DESTINATION_FAMILIES, Destination
 from render.environment import environment
 from render.sections import Section, SectionKind, digest, table_name
@@ -19,8 +19,8 @@ from render.sections import Section, SectionKind, digest, table_name
 SLOTS = ("options", "request", "response", "extra")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
 
-_IN_MAPS = frozenset({"matching", "target"})
-"""Families that become map entries and servers, not lines of a profile."""
+_IN_MAPS = frozenset({"matching", "target", "backend_tls"})
+"""Families that become map entries and servers, or reach a profile in another form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,12 @@ def profile_of(backend: Backend) -> Profile:
     )
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
-    return _profile(backend.mode, families, backend.user_list, backend.closed, cookie=cookie)
+    return _profile(backend.mode, families, backend.user_list, backend.closed, identity=backend.identity, cookie=cookie)
+
+
+def authority_file(identity: ServerIdentity) -> str:
+    """Return the name of the file that has the authority, by its content: another content is another profile."""
+    return f"ca/{digest(identity.authority)}.pem"
 
 
 def plain_profiles() -> tuple[Profile, ...]:
@@ -55,6 +60,7 @@ def _profile(
     user_list: UserList | None,
     closed: bool,  # noqa: FBT001 - cached
     *,
+    identity: ServerIdentity | None = None,
     cookie: str | None = None,
 ) -> Profile:
     users = _user_section(user_list) if user_list else None
@@ -66,13 +72,15 @@ def _profile(
         "user_list": user_list,
         "table": table.name if table else None,
         "cookie": cookie,
+        "identity": identity,
+        "authority": authority_file(identity) if identity else None,
     }
     lines = (
         environment()
         .get_template("profile.cfg.j2")
         .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
     )
-    options = _server_options(families, context)
+    options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, tuple(filter(None, (users, table))), options)
@@ -92,6 +100,10 @@ def _server_options(families: tuple[tuple[str, Family], ...], context: dict[str,
     """Return what follows a server's address; what several families ask for is there once."""
     fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
     return " ".join(dict.fromkeys(filter(None, fillings)))
+
+
+def _identity_options(context: dict[str, Any]) -> str:
+    return environment().get_template("identity.cfg.j2").render(context)
 
 
 @lru_cache

@@ -1,17 +1,21 @@
-"""The map files: which there are, and the two in which HAProxy keeps for us what it cannot tell by itself.
+"""The map files: which there are, and the three in which HAProxy keeps for us what it cannot tell by itself.
 
-``BACKENDS`` has the profile and service of every backend, and is changed with the backends. ``LOADED`` has the
+``BACKENDS`` has the profile and service of every backend, and is changed with the backends. ``CERTIFICATES``
+has what each certificate is, and is changed with the certificates. ``LOADED`` has the
 digest of every section that only a reload can change, and is never changed at run time: asking a running HAProxy
 for it tells what it was started from, whoever wrote the files since.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+
+from render.sections import digest
 
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
 BACKENDS = "maps/backends.map"
+CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
 
 ORDERED_MAPS = frozenset({WILDCARDS})
@@ -26,6 +30,17 @@ They vanish in reverse."""
 def in_order(entries: Mapping[str, str]) -> dict[str, str]:
     """Return the entries of an ordered map in its order: the longest ending first, for the first match counts."""
     return dict(sorted(entries.items(), key=lambda entry: (-len(entry[0]), entry[0])))
+
+
+def certificate_record(*, fingerprint: str, filters: Iterable[str]) -> str:
+    """Return the value kept for a certificate: what it is, and for which names it is in the list (none: for all)."""
+    names = " ".join(filters)
+    return f"{fingerprint}|{digest(names) if names else ''}"
+
+
+def filters_of(record: str) -> str:
+    """Return what the record of a certificate says of its names: equal for equal names."""
+    return record.partition("|")[2]
 
 
 def backend_record(*, service: str, profile: str) -> str:

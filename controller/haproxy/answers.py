@@ -20,6 +20,7 @@ _COMMANDS: Mapping[Capability, tuple[str, ...]] = MappingProxyType(
     }
 )
 _MAP_LINE = re.compile(r"-?\d+ \((?P<file>.+?)\) ")
+_LIST_LINE = re.compile(r"(?P<file>[^#\s]\S*):(?P<number>\d+)(?: |$)")
 _NEW_VERSION = re.compile(r"New version created: (?P<version>\d+)")
 _MASTER_LINE = re.compile(r"(?P<pid>\d+)\s+master\s+\d+ \[failed: (?P<failed>\d+)\]")
 _WORKER_LINE = re.compile(r"(?P<pid>\d+)\s+worker\s+(?P<reloads>\d+)")
@@ -124,6 +125,19 @@ def parse_new_version(answer: str) -> int | None:
     """Return the number of a map's new version (``prepare map <file>``), None if HAProxy refused."""
     match = _NEW_VERSION.match(answer)
     return int(match["version"]) if match else None
+
+
+def parse_crt_list(answer: str) -> dict[str, tuple[int, ...]]:
+    """Return the entries of a certificate list by file, as line numbers (``show ssl crt-list -n <list>``).
+
+    The numbers only tell entries of one file apart. A list that is not there has no entries.
+    """
+    entries: dict[str, tuple[int, ...]] = {}
+    for line in answer.split("\n"):
+        match = _LIST_LINE.match(line)
+        if match:
+            entries[match["file"]] = (*entries.get(match["file"], ()), int(match["number"]))
+    return entries
 
 
 def parse_backends(answer: str) -> tuple[str, ...]:

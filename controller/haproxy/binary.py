@@ -45,6 +45,16 @@ def haproxy_version(path: Path) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
+def has_quic(path: Path) -> bool:
+    """Tell whether a HAProxy program speaks QUIC without the limits of an unsuitable TLS library (``haproxy -vv``)."""
+    try:
+        answer = subprocess.run([path, "-vv"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    features = answer.stdout.split()
+    return "+QUIC" in features and "+QUIC_OPENSSL_COMPAT" not in features
+
+
 def _checked(path: Path) -> Path:
     version = haproxy_version(path)
     if version is None or version < OLDEST:

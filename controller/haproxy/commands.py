@@ -10,7 +10,7 @@ HAProxy a few kilobytes and is reported as pending.
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,9 @@ from controller.changes import (
     BackendAdded,
     BackendPublished,
     BackendRetired,
+    CertificateAdded,
+    CertificateRemoved,
+    CertificateRotated,
     Change,
     MapChanged,
     MapReplaced,
@@ -27,7 +30,8 @@ from controller.changes import (
     ServerRetired,
 )
 from controller.errors import PermanentError, RuntimeRefusedError
-from controller.haproxy.answers import parse_new_version, parse_servers
+from controller.haproxy.answers import parse_crt_list, parse_new_version, parse_servers
+from render.files import CRT_LIST_FILE
 
 LINE_LIMIT = 12_000
 """Bytes of one command or payload: with some reserve what fits into HAProxy's ``tune.bufsize`` of 16,384."""
@@ -54,7 +58,7 @@ class Command:
     """
 
     text: str
-    payload: str | None = None
+    payload: str | None = field(default=None, repr=False)
     done: tuple[str, ...] = ("",)
     pending: tuple[str, ...] = ()
     reads: bool = False
@@ -219,6 +223,62 @@ def _payloads(lines: Sequence[str]) -> Iterator[str]:
         yield "\n".join(payload)
 
 
+def _certificate_added(change: CertificateAdded) -> Steps:
+    """Store a certificate, then put it at the end of the list; one that is in there already is not put in twice."""
+    file = _word(change.file)
+    new = Command(f"new ssl cert {file}", done=("New empty certificate store", f"Certificate '{file}' already exists!"))
+    line = " ".join((file, *map(_word, change.filters)))
+    return _list_certificate(
+        file,
+        store=[new, *_stored(file, change.pem)],
+        ask=Command(f"show ssl crt-list -n {CRT_LIST_FILE}", reads=True),
+        add=Command(f"add ssl crt-list {CRT_LIST_FILE} <<", payload=line, done=("Success!",)),
+    )
+
+
+def _list_certificate(file: str, *, store: list[Command], ask: Command, add: Command) -> Steps:
+    answers = yield [*store, ask]
+    if not parse_crt_list(answers[-1]).get(file):
+        yield [add]
+
+
+def _certificate_rotated(change: CertificateRotated) -> Steps:
+    return _say(_stored(_word(change.file), change.pem))
+
+
+def _stored(file: str, pem: str) -> list[Command]:
+    """Replace what a certificate's file holds; HAProxy has one such transaction at a time, so it is one turn."""
+    return [
+        Command(f"set ssl cert {file} <<", payload=_pem(pem), done=("Transaction ",)),
+        Command(f"commit ssl cert {file}", done=("Success!",)),
+    ]
+
+
+def _certificate_removed(change: CertificateRemoved) -> Steps:
+    file = _word(change.file)
+    gone = f"Can't remove the certificate: certificate '{file}' doesn't exist!"
+    return _unlist_certificate(
+        file,
+        ask=Command(f"show ssl crt-list -n {CRT_LIST_FILE}", reads=True),
+        delete=Command(f"del ssl cert {file}", done=(f"Certificate '{file}' deleted!", gone)),
+    )
+
+
+def _unlist_certificate(file: str, *, ask: Command, delete: Command) -> Steps:
+    (answer,) = yield [ask]
+    numbers = parse_crt_list(answer).get(file, ())
+    unlist = [Command(f"del ssl crt-list {CRT_LIST_FILE} {file}:{n}", done=("Entry '",)) for n in numbers]
+    yield [*unlist, delete]
+
+
+def _pem(pem: str) -> str:
+    """Return a certificate as a payload: an empty line would end it."""
+    lines = [line for line in pem.split("\n") if line]
+    if not all(line.isascii() and line.isprintable() for line in lines):
+        raise PermanentError("A certificate has characters that cannot be said on HAProxy's command line")
+    return "\n".join(lines)
+
+
 def _server(backend: str, server: str) -> str:
     return f"{_word(backend)}/{_word(server)}"
 
@@ -266,5 +326,8 @@ _STEPS: Mapping[type, Callable[[Any], Steps]] = MappingProxyType(
         ServerRetired: _server_retired,
         MapChanged: _map_changed,
         MapReplaced: _map_replaced,
+        CertificateAdded: _certificate_added,
+        CertificateRotated: _certificate_rotated,
+        CertificateRemoved: _certificate_removed,
     }
 )

@@ -16,6 +16,9 @@ _LIMIT = 30.0
 _POSITION = re.compile(
     rf"^\[(?:ALERT|WARNING)\] .*?\[(?:\S*/)?{re.escape(CONFIG_FILE)}:(?P<line>\d+)\][ :]*(?P<message>.+)$", re.MULTILINE
 )
+_CONTINUED = re.compile(r"\n {2,}(?=\S)")
+"""Where HAProxy 3.0 and later goes on with a message in the next line."""
+_CERTIFICATE = re.compile(r"(?P<message>[^;\n]*?'(?P<file>certs/[A-Za-z0-9_.-]+\.pem)(?:\.key)?'[^;\n]*)")
 _LEVEL = re.compile(r"^\[(?:ALERT|WARNING)\]", re.MULTILINE)
 _ADVICE = re.compile(r"^\[WARNING\].*hash algorithm used for this password takes")
 
@@ -57,7 +60,18 @@ def rejected(output: str, config: Path) -> ConfigRejectedError:
 
 def _complaints(output: str) -> list[str]:
     """Return the alerts and warnings, less what is only advice."""
-    return [line for line in output.split("\n") if _LEVEL.match(line) and not _ADVICE.match(line)]
+    return [line for line in _CONTINUED.sub("; ", output).split("\n") if _LEVEL.match(line) and not _ADVICE.match(line)]
+
+
+def rejected_certificates(output: str) -> dict[str, str]:
+    """Return HAProxy's messages about certificates by their file (``certs/...``), the first one for each.
+
+    It names the file in quotes, in messages about the line that names the list.
+    """
+    found: dict[str, str] = {}
+    for match in _CERTIFICATE.finditer(output):
+        found.setdefault(match["file"], match["message"].rpartition(" : ")[2].strip())
+    return found
 
 
 def rejected_lines(output: str) -> dict[int, str]:

@@ -25,4 +25,8 @@ def make_proxy_app(status: StatusStore, metrics: Metrics, readiness: Callable[[]
             raise HTTPException(404, f"no service {name} asks to be published; see /v1/services")
         return view
 
+    @app.get("/v1/certificates", summary="All certificates with their names, expiry and problems; no keys")
+    async def certificates() -> list[dict[str, Any]]:
+        return status.certificates_view()
+
     return app

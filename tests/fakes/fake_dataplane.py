@@ -13,6 +13,9 @@ from controller.changes import (
     BackendAdded,
     BackendPublished,
     BackendRetired,
+    CertificateAdded,
+    CertificateRemoved,
+    CertificateRotated,
     Change,
     MapChanged,
     MapReplaced,
@@ -45,6 +48,7 @@ class FakeHAProxy:
     maps: dict[str, dict[str, str]] = field(default_factory=dict)
     backends: dict[str, dict[str, ObservedServer]] = field(default_factory=dict)
     published: set[str] = field(default_factory=set)
+    certificates: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     busy: set[tuple[str, str]] = field(default_factory=set)
     loads: int = 0
 
@@ -54,6 +58,7 @@ class FakeHAProxy:
         self.loads += 1
         self.backends = _backends(rendered.config)
         self.published = set(self.backends)
+        self.certificates = {file: (each.pem, each.filters) for file, each in rendered.certificates.items()}
         self.maps = {file: dict(entries) for file, entries in rendered.maps.items() if file in rendered.config}
 
     def change(self, change: Change) -> bool:
@@ -67,6 +72,9 @@ class FakeHAProxy:
             ServerRetired: self._server_retired,
             MapChanged: self._map_changed,
             MapReplaced: self._map_replaced,
+            CertificateAdded: self._certificate_added,
+            CertificateRotated: self._certificate_rotated,
+            CertificateRemoved: self._certificate_removed,
         }
         return handlers[type(change)](change) is not False
 
@@ -122,6 +130,18 @@ class FakeHAProxy:
         entries = self._map(change.file)
         entries.clear()
         entries |= change.entries
+
+    def _certificate_added(self, change: CertificateAdded) -> None:
+        _, filters = self.certificates.get(change.file, ("", change.filters))
+        self.certificates[change.file] = (change.pem, filters)
+
+    def _certificate_rotated(self, change: CertificateRotated) -> None:
+        if change.file not in self.certificates:
+            raise RuntimeRefusedError(f"set ssl cert {change.file}")
+        self.certificates[change.file] = (change.pem, self.certificates[change.file][1])
+
+    def _certificate_removed(self, change: CertificateRemoved) -> None:
+        self.certificates.pop(change.file, None)
 
     def _map(self, file: str) -> dict[str, str]:
         if file not in self.maps:

@@ -1,0 +1,123 @@
+"""Certificates of services and of authorities, as labels ask for them. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from ipaddress import ip_address
+
+from controller.endpoints import Surroundings, outside_host
+from controller.pem import PemError, read_certificate, split_pem
+from models import conditions
+from models.certificates import (
+    Certificate,
+    CertificateFiles,
+    CertificateList,
+    CertificateSource,
+    RejectedCertificate,
+    list_certificates,
+)
+from models.conditions import Condition
+from models.proxy import ServerIdentity
+from models.service import Destination, ProxyService
+from models.settings import ProxySettings
+from models.snapshot import SwarmService
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityResult:
+    """Who the servers of a destination have to be (None: anybody may, unless it is ``closed``)."""
+
+    identity: ServerIdentity | None = None
+    closed: bool = False
+    conditions: tuple[Condition, ...] = ()
+
+
+def list_all(
+    services: Iterable[ProxyService], settings: ProxySettings, surroundings: Surroundings, refused: Mapping[str, str]
+) -> CertificateList:
+    """Return the list of all certificates: those found around the proxy, and those of services.
+
+    Args:
+        services: those that exist, the oldest first, which is how they compete for a name.
+        settings: the proxy's own.
+        surroundings: what was found around the proxy.
+        refused: HAProxy's own words about certificates that it refused, by fingerprint.
+    """
+    if settings.crt_list_path is not None:
+        return CertificateList(stamp=surroundings.certificates.stamp)
+    found = surroundings.certificates
+    own = [
+        _of_service(service.name, service.certificates.service_cert)
+        for service in services
+        if service.certificates.service_cert is not None
+    ]
+    files = replace(
+        found,
+        usable=(*found.usable, *(each for each in own if isinstance(each, Certificate))),
+        rejected=(*found.rejected, *(each for each in own if isinstance(each, RejectedCertificate))),
+    )
+    return list_certificates(_without(files, refused), settings.preferred_certificate, surroundings.now)
+
+
+def facts_of(certificates: CertificateList) -> Iterator[tuple[str, Condition]]:
+    """Return what is wrong with certificates of services, each with the service's name; the last one counts."""
+    for shadowed in certificates.shadowed:
+        if shadowed.certificate.source is CertificateSource.SERVICE:
+            conflict = conditions.certificate_conflict(names=shadowed.names, winner=shadowed.winner.id)
+            yield shadowed.certificate.name, conflict
+    for entry in certificates.listed:
+        if entry.problem and entry.certificate.source is CertificateSource.SERVICE:
+            yield entry.certificate.name, conditions.certificate_invalid(entry.problem)
+    for rejected in certificates.rejected:
+        if rejected.source is CertificateSource.SERVICE:
+            yield rejected.name, conditions.certificate_invalid(rejected.problem)
+
+
+@lru_cache(maxsize=4096)
+def _of_service(name: str, text: str) -> Certificate | RejectedCertificate:
+    try:
+        return read_certificate(name, CertificateSource.SERVICE, split_pem(text))
+    except PemError as error:
+        return RejectedCertificate(name, CertificateSource.SERVICE, str(error))
+
+
+def _without(files: CertificateFiles, refused: Mapping[str, str]) -> CertificateFiles:
+    """Return the same, with those that HAProxy refused among the rejected ones."""
+    if not refused:
+        return files
+    rejected = tuple(
+        RejectedCertificate(each.name, each.source, f"is refused by HAProxy: {refused[each.fingerprint]}")
+        for each in files.usable
+        if each.fingerprint in refused
+    )
+    usable = tuple(each for each in files.usable if each.fingerprint not in refused)
+    return replace(files, usable=usable, rejected=(*files.rejected, *rejected))
+
+
+def identity_of(service: SwarmService, destination: Destination, surroundings: Surroundings) -> IdentityResult:
+    """Return who the servers of a destination have to be; without the authority asked for it is closed."""
+    name = destination.backend_tls.ssl_verify_ca
+    if name is None:
+        return IdentityResult()
+    authority = surroundings.certificates.authorities.get(name)
+    if authority is None:
+        missing = conditions.authority_not_found(name)
+        return IdentityResult(closed=True, conditions=(missing, conditions.failed_closed()))
+    return IdentityResult(ServerIdentity(authority, _host_name(outside_host(service, destination) or service.name)))
+
+
+def client_facts(destination: Destination, settings: ProxySettings) -> tuple[Condition, ...]:
+    """Return what is in the way of verifying client certificates, if it is asked for."""
+    asked = destination.client_certificates.verify_client_ssl
+    return (
+        (conditions.client_ca_not_set(),) if asked and settings.ca_file is None and not settings.crt_list_path else ()
+    )
+
+
+def _host_name(host: str) -> str | None:
+    """Return a name that certificates can be for; HAProxy compares no addresses."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host
+    return None
