@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import signal
 import socket
 import time
@@ -25,6 +26,7 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
+from controller.interfaces import add_interfaces, read_declarations
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
@@ -55,7 +57,10 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
-    source = GuardedSource(inner, settings.state_dir)
+    listeners = inner if isinstance(inner, ListenerSource) else None
+    guarded = GuardedSource(inner, settings.state_dir)
+    declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
+    source = declared.source
     dataplane = _dataplane(settings)
     converged = asyncio.Event()
 
@@ -63,9 +68,9 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         if not converged.is_set():
             log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.default_ports])
         converged.set()
-        if isinstance(inner, ListenerSource):
-            inner.programmed = snapshot.digest
-            inner.conditions = _digest(status)
+        if listeners is not None:
+            listeners.programmed = source.origin(snapshot)
+            listeners.conditions = _digest(status)
 
     reconciler = Reconciler(
         source=source,
@@ -80,6 +85,21 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval))
     metrics.watch_staleness(partial(_staleness, source))
     app = make_proxy_app(status, metrics, lambda: _proxy_readiness(converged.is_set(), source))
+
+    def look_anew() -> None:
+        reconciler.forget_observed()
+        loop.mark_dirty("somebody asked for it")
+
+    add_interfaces(
+        app,
+        settings,
+        declared,
+        status,
+        dataplane,
+        converged=converged.is_set,
+        mark_dirty=loop.mark_dirty,
+        look_anew=look_anew,
+    )
     try:
         await _run_until_stopped(
             make_server(app, ip=settings.ip, port=settings.port),
@@ -91,7 +111,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         await dataplane.process.stop(settings.drain_timeout)
     finally:
         dataplane.close()
-        await source.close()
+        await declared.close()
     log.info("Stopped")
 
 
@@ -164,11 +184,11 @@ def _digest(status: StatusStore) -> str:
     return hashlib.sha256(repr(sorted(facts)).encode()).hexdigest()[:16]
 
 
-def _staleness(source: GuardedSource) -> float:
+def _staleness(source: HealthySource) -> float:
     return time.monotonic() - source.last_success if source.last_success is not None else float("inf")
 
 
-def _proxy_readiness(converged: bool, source: GuardedSource) -> Readiness:  # noqa: FBT001 - the only fact there is
+def _proxy_readiness(converged: bool, source: HealthySource) -> Readiness:  # noqa: FBT001 - the only fact there is
     if converged:
         return Readiness(ready=True, message=source.error or "")
     return Readiness(ready=False, message=source.error or "the first convergence is not complete yet")

@@ -133,6 +133,15 @@ def _settle(draft: _Draft, number: int, services: dict[str, SwarmService]) -> It
         services[names[0]] = declared_service(names[0], draft.labels, id_=f"variables-{names[0]}")
 
 
+DECLARED_ID = "declared-"
+"""What the ids of services that were declared through the API begin with; Swarm's own ids are letters and digits."""
+
+
+def is_declared(service: SwarmService) -> bool:
+    """Return whether a service was declared through the API."""
+    return service.id.startswith(DECLARED_ID)
+
+
 def joined(world: Snapshot, *declared: Iterable[SwarmService]) -> Snapshot:
     """Return the world with the declared services added; of equal names the world's stays, then the first declared."""
     by_name = {service.name: service for service in world.services}

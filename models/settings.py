@@ -63,6 +63,14 @@ class Settings(Frozen):
     state_dir: Annotated[Path, Field(description="Folder for what must survive a restart of the controller.")] = Path(
         "/var/lib/swarmgate"
     )
+    api_token: Annotated[
+        SecretStr | None,
+        Field(description="Token of those who may change things through the API; best as secret `dfp_api_token`."),
+    ] = None
+    api_writes: Annotated[
+        Literal["token", "open"],
+        Field(description="Who may change things through the API: `token`, or (`open`) everybody who can reach it."),
+    ] = "token"
     resync_interval: Annotated[
         Seconds, Field(description="Seconds between two reconciles when nothing seems to have changed.")
     ] = 30
