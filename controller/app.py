@@ -26,7 +26,7 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
-from controller.interfaces import add_interfaces, read_declarations
+from controller.interfaces import ListenerInterfaces, add_interfaces, read_declarations, writers_of
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
@@ -115,29 +115,37 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     log.info("Stopped")
 
 
-async def run_listener(settings: ListenerSettings) -> None:
-    """Publish the Swarm's services to the proxies, until a signal asks to stop."""
+async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
+    """Publish the Swarm's services to the proxies, until a signal asks to stop.
+
+    Raises:
+        PermanentError: the settings cannot be used.
+    """
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label)
+    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
     source = GuardedSource(docker)
+    interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
 
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):
             snapshot = await source.snapshot()
         if published.publish(snapshot):
             log.info("Published", services=len(snapshot.services), etag=published.etag)
+        await interfaces.look(snapshot)
         return Result()
 
     loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval))
     metrics.watch_staleness(partial(_staleness, source))
     gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
+    interfaces.add_to(app, gate, loop.mark_dirty)
     try:
         await _run_until_stopped(
             make_server(app, ip=settings.ip, port=settings.port),
             loop.run(),
             source.watch(loop.mark_dirty),
+            interfaces.notifier.run(),
             on_stop=published.close,
         )
     finally:

@@ -1,4 +1,4 @@
-"""Puts together what lies between the proxy's loop and those who declare services to it: variables, and the API."""
+"""Puts together what lies between a role's loop and those around it: variables, DFP's and DFSL's API, notifications."""
 
 import asyncio
 import hashlib
@@ -13,19 +13,32 @@ from fastapi import FastAPI
 
 from controller.declarations import FileKeeper, Keeper
 from controller.environment import service_variables
+from controller.errors import SourceUnavailableError
 from controller.forwarding import ForwardingKeeper
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.listener_api import Gate
+from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
 from controller.http.proxy_api import add_declared_services
+from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
+from controller.metrics import Metrics
+from controller.notifications.messages import Vocabulary
+from controller.notifications.metrics import DockerFlowMetrics
+from controller.notifications.notifier import Notifier
+from controller.notifications.targets import read_targets
+from controller.published import Published
 from controller.sources.declared import DeclaredSource
+from controller.sources.docker_api import DockerSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.saved import write_private
 from controller.status import StatusStore
+from controller.swarm_keeper import SwarmKeeper
 from models.declared import read_variables
-from models.settings import ProxySettings
+from models.settings import ListenerSettings, ProxySettings, Settings
+from models.snapshot import Snapshot
 
 log = structlog.get_logger()
 
@@ -93,7 +106,7 @@ def add_interfaces(
         follows_listeners=listeners is not None,
         is_legacy=lambda: listeners is not None and listeners.has_legacy,
     )
-    writers = Writers(settings.api_token, settings.api_writes)
+    writers = writers_of(settings)
     proxy = Proxy(
         status=status,
         declaring=declaring,
@@ -107,6 +120,51 @@ def add_interfaces(
     )
     add_docker_flow_proxy_api(app, proxy)
     add_declared_services(app, declaring, writers)
+
+
+class ListenerInterfaces:
+    """DFSL's paths and notifications, and the declaring of services, on a listener."""
+
+    def __init__(
+        self, settings: ListenerSettings, docker: DockerSource, published: Published, metrics: Metrics, *, secrets: Path
+    ) -> None:
+        self._docker = docker
+        self._published = published
+        self._metrics = DockerFlowMetrics(metrics.registry)
+        self._vocabulary = Vocabulary(settings.df_notify_label, settings.df_service_name_prefix)
+        self._writers = writers_of(settings)
+        self.notifier = Notifier(
+            read_targets(settings, secrets),
+            self._vocabulary,
+            self._metrics,
+            settings.state_dir / "notifications.json",
+            interval=settings.df_retry_interval,
+        )
+
+    def add_to(self, app: FastAPI, gate: Gate, mark_dirty: Callable[[str], None]) -> None:
+        """Add the paths to the listener's application."""
+        listener = Listener(
+            self._published, gate, self._vocabulary, self._docker.nodes, self.notifier.forget, self._metrics.failed
+        )
+        add_swarm_listener_api(app, listener)
+        declaring = ListenerDeclaring(SwarmKeeper(self._docker), self._published, mark_dirty)
+        add_listener_declaring(app, declaring, self._writers)
+
+    async def look(self, snapshot: Snapshot) -> None:
+        """Have others told what is new; what cannot be read of the nodes is told another time."""
+        self.notifier.look_at_services(snapshot)
+        if not self.notifier.wants_nodes:
+            return
+        try:
+            self.notifier.look_at_nodes(await self._docker.nodes())
+        except SourceUnavailableError as error:
+            self._metrics.failed("ListenForNodeEvents")
+            log.debug("Nodes cannot be read", error=str(error))
+
+
+def writers_of(settings: Settings) -> Writers:
+    """Return who may change things."""
+    return Writers(settings.api_token, settings.api_writes)
 
 
 async def _put_certificate(folder: Path, name: str, content: bytes) -> None:

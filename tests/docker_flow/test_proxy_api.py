@@ -3,7 +3,6 @@
 import signal
 import stat
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -36,7 +35,7 @@ def proxy(make_proxy: MakeProxy, newest: Path, folder: Path, backend: int) -> Pr
     return made
 
 
-def ask(proxy: Proxy, path: str, *, token: str | None = TOKEN, method: str = "GET", **query: Any) -> httpx.Response:
+def ask(proxy: Proxy, path: str, *, token: str | None = TOKEN, method: str = "GET", **query: str) -> httpx.Response:
     """Send a request to the API, with the token unless told otherwise."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return httpx.request(method, f"http://127.0.0.1:{proxy.api}{path}", params=query, headers=headers, timeout=15)
@@ -83,47 +82,45 @@ def test_a_reconfigured_service_is_live_with_the_answer_and_after_a_restart(prox
     assert ask(proxy, f"{BASE}/remove", serviceName="shop").status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("parameters", "status", "words"),
-    [
-        pytest.param({}, 400, "serviceName", id="no name"),
-        pytest.param({"serviceName": "x", "port": "80"}, 409, "com.df.servicePath is missing", id="no path"),
-        pytest.param({"serviceName": "x", "servicePath": "/x"}, 400, "com.df.port is missing", id="no port"),
-        pytest.param({"serviceName": "x", "reqMode": "tcp", "port": "80"}, 400, "srcPort", id="tcp"),
-        pytest.param({"serviceName": "../x", "servicePath": "/x", "port": "80"}, 400, "serviceName", id="bad name"),
-        pytest.param(
-            {"serviceName": "x", "servicePath": "/x", "port": "80", "conectionMode": "a"},
-            400,
-            "did you mean com.df.connectionMode?",
-            id="typing error",
-        ),
-        pytest.param({"serviceName": "web", "servicePath": "/y", "port": "80"}, 409, "by its own labels", id="labels"),
-        pytest.param(
-            {"serviceName": "y", "servicePath": "/outside", "port": "80", "outboundHostname": "127.0.0.1"},
-            409,
-            "already claimed",
-            id="conflict",
-        ),
-    ],
+REFUSED: tuple[tuple[dict[str, str], int, str], ...] = (
+    ({}, 400, "serviceName"),
+    ({"serviceName": "x", "port": "80"}, 409, "com.df.servicePath is missing"),
+    ({"serviceName": "x", "servicePath": "/x"}, 400, "com.df.port is missing"),
+    ({"serviceName": "x", "reqMode": "tcp", "port": "80"}, 400, "srcPort"),
+    ({"serviceName": "../x", "servicePath": "/x", "port": "80"}, 400, "serviceName"),
+    (
+        {"serviceName": "x", "servicePath": "/x", "port": "80", "conectionMode": "a"},
+        400,
+        "did you mean com.df.connectionMode?",
+    ),
+    ({"serviceName": "web", "servicePath": "/y", "port": "80"}, 409, "by its own labels"),
+    (
+        {"serviceName": "y", "servicePath": "/outside", "port": "80", "outboundHostname": "127.0.0.1"},
+        409,
+        "already claimed",
+    ),
 )
-def test_a_refused_reconfigure_tells_why(proxy: Proxy, parameters: dict[str, str], status: int, words: str) -> None:
+
+
+def test_a_refused_reconfigure_tells_why(proxy: Proxy) -> None:
     """400 and 409 as DFP, with the problems as the message."""
-    answer = ask(proxy, f"{BASE}/reconfigure", **parameters)
+    for parameters, status, words in REFUSED:
+        answer = ask(proxy, f"{BASE}/reconfigure", **parameters)
 
-    assert (answer.status_code, answer.json()["Status"]) == (status, "NOK")
-    assert words in answer.json()["Message"]
+        assert (answer.status_code, answer.json()["Status"]) == (status, "NOK"), parameters
+        assert words in answer.json()["Message"]
 
 
-@pytest.mark.parametrize("token", [None, "wrong"])
-def test_changing_takes_the_token(proxy: Proxy, backend: int, token: str | None) -> None:
+def test_changing_takes_the_token(proxy: Proxy, backend: int) -> None:
     """Everything that changes something says 403 without it; the news of a service that labels declare is no change."""
-    assert ask(proxy, f"{BASE}/reconfigure", token=token, **shop(backend)).status_code == 403
-    assert ask(proxy, f"{BASE}/reload", token=token).status_code == 403
-    assert ask(proxy, f"{BASE}/cert", token=token, method="PUT", certName="a.pem").status_code == 403
-    assert ask(proxy, "/v1/services/shop", token=token, method="DELETE").status_code == 403
-    assert ask(proxy, f"{BASE}/remove", token=token, serviceName="web").status_code == (200 if token is None else 403)
-    announced = ask(proxy, f"{BASE}/reconfigure", token=token, serviceName="web", servicePath="/else", port="1")
-    assert announced.status_code == (200 if token is None else 403)
+    for token, news in ((None, 200), ("wrong", 403)):
+        assert ask(proxy, f"{BASE}/reconfigure", token=token, **shop(backend)).status_code == 403
+        assert ask(proxy, f"{BASE}/reload", token=token).status_code == 403
+        assert ask(proxy, f"{BASE}/cert", token=token, method="PUT", certName="a.pem").status_code == 403
+        assert ask(proxy, "/v1/services/shop", token=token, method="DELETE").status_code == 403
+        assert ask(proxy, f"{BASE}/remove", token=token, serviceName="web").status_code == news
+        announced = ask(proxy, f"{BASE}/reconfigure", token=token, serviceName="web", servicePath="/else", port="1")
+        assert announced.status_code == news
     assert proxy.status("/web") == 401
     assert proxy.status("/shop") == 503
 
@@ -158,13 +155,13 @@ def test_nothing_that_is_shown_holds_a_secret(proxy: Proxy) -> None:
         assert "stats-password" not in answer.text
 
 
-@pytest.mark.parametrize("path", [f"{BASE}/ping", f"{BASE}/successfulinitreload", "/v1/test", "/v2/test"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_probes(proxy: Proxy, path: str, method: str) -> None:
+def test_probes(proxy: Proxy) -> None:
     """They say OK, whatever the method."""
-    answer = ask(proxy, path, token=None, method=method)
+    for path in (f"{BASE}/ping", f"{BASE}/successfulinitreload", "/v1/test", "/v2/test"):
+        for method in ("GET", "POST"):
+            answer = ask(proxy, path, token=None, method=method)
 
-    assert (answer.status_code, answer.json()["Status"]) == (200, "OK")
+            assert (answer.status_code, answer.json()["Status"]) == (200, "OK"), path
 
 
 def test_metrics_are_haproxys_csv(proxy: Proxy) -> None:
