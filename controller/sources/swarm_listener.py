@@ -16,7 +16,7 @@ from models.snapshot import Snapshot, SwarmService
 SERVICES_PATH = "/v1/docker-flow-swarm-listener/get-services"
 _OWN = frozenset({"serviceName", "replicas", "nodeInfo", "shortName", "scrapeNetwork"})
 """What DFSL says about a service, or to others, beside its labels."""
-_LIST = TypeAdapter(list[dict[str, str]])
+_LIST = TypeAdapter(list[dict[str, str]] | None)
 
 
 def decode_services(body: bytes) -> Snapshot:
@@ -26,7 +26,7 @@ def decode_services(body: bytes) -> Snapshot:
         ValueError: it is none. The text does not quote it, since it may hold passwords.
     """
     try:
-        items = _LIST.validate_json(body)
+        items = _LIST.validate_json(body) or []  # an empty list may be written as null
     except ValidationError:
         raise ValueError("it is no list of services") from None
     services = {service.name: service for service in map(_service, items)}

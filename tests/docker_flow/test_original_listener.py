@@ -64,7 +64,7 @@ async def test_its_services_are_the_world(original: OriginalListener) -> None:
         assert source.has_legacy
         assert await source.snapshot() == world
 
-        original.body = b"[]"
+        original.body = b"null"
         assert not (await source.snapshot()).services
     finally:
         await source.close()
