@@ -5,6 +5,7 @@ Where there is a listener, it keeps them in the Swarm (`controller.forwarding`);
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -110,5 +111,12 @@ def _load(path: Path) -> tuple[SwarmService, ...]:
         return ()
     except (OSError, ValidationError) as error:
         # The text of a validation error would quote the file, which may hold passwords.
-        _log.warning("Declared services cannot be read", path=str(path), error=type(error).__name__)
+        _log.error("Declared services cannot be read", path=str(path), error=type(error).__name__)
+        _put_aside(path)
         return ()
+
+
+def _put_aside(path: Path) -> None:
+    """Keep a file that cannot be understood from being overwritten by the next declaration."""
+    with suppress(OSError):
+        path.replace(path.with_suffix(".unusable"))

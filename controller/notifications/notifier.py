@@ -1,6 +1,7 @@
 """`Notifier`: all targets together, and what is remembered of them over a restart."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -108,8 +109,8 @@ class Notifier:
 
 
 def _key(target: Target) -> str:
-    """Return the name of a target in the file; without its query, which may hold a secret."""
-    return f"{target.kind} {target.shown}"
+    """Return the name of a target in the file; of its query, which may hold a secret, a digest is in it."""
+    return f"{target.kind} {target.shown} {hashlib.sha256(target.url.encode()).hexdigest()[:16]}"
 
 
 def _load(path: Path) -> dict[str, dict[str, dict[str, str]]]:
