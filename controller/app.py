@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import signal
 import socket
 import time
@@ -27,6 +28,7 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
+from controller.interfaces import ListenerInterfaces, add_interfaces, read_declarations, writers_of
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
@@ -57,7 +59,10 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
-    source = GuardedSource(inner, settings.state_dir)
+    listeners = inner if isinstance(inner, ListenerSource) else None
+    guarded = GuardedSource(inner, settings.state_dir)
+    declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
+    source = declared.source
     dataplane = _dataplane(settings)
     certificates = CertificateStore(
         settings.certs_dir,
@@ -72,9 +77,9 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         if not converged.is_set():
             log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.binds])
         converged.set()
-        if isinstance(inner, ListenerSource):
-            inner.programmed = snapshot.digest
-            inner.conditions = _digest(status)
+        if listeners is not None:
+            listeners.programmed = source.origin(snapshot)
+            listeners.conditions = _digest(status)
 
     reconciler = Reconciler(
         source=source,
@@ -89,6 +94,22 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
     app = make_proxy_app(status, metrics, lambda: _proxy_readiness(converged.is_set(), source))
+
+    def look_anew() -> None:
+        reconciler.forget_observed()
+        loop.mark_dirty("somebody asked for it")
+
+    add_interfaces(
+        app,
+        settings,
+        declared,
+        status,
+        dataplane,
+        converged=converged.is_set,
+        mark_dirty=loop.mark_dirty,
+        look_anew=look_anew,
+        certificates=status.certificates_view,
+    )
     try:
         await _run_until_stopped(
             make_server(app, ip=settings.ip, port=settings.port),
@@ -101,33 +122,41 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         await dataplane.process.stop(settings.drain_timeout)
     finally:
         dataplane.close()
-        await source.close()
+        await declared.close()
     log.info("Stopped")
 
 
-async def run_listener(settings: ListenerSettings) -> None:
-    """Publish the Swarm's services to the proxies, until a signal asks to stop."""
+async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
+    """Publish the Swarm's services to the proxies, until a signal asks to stop.
+
+    Raises:
+        PermanentError: the settings cannot be used.
+    """
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label)
+    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
     source = GuardedSource(docker)
+    interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
 
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):
             snapshot = await source.snapshot()
         if published.publish(snapshot):
             log.info("Published", services=len(snapshot.services), etag=published.etag)
+        await interfaces.look(snapshot)
         return Result()
 
     loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
     gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
+    interfaces.add_to(app, gate, loop.mark_dirty)
     try:
         await _run_until_stopped(
             make_server(app, ip=settings.ip, port=settings.port),
             loop.run(),
             source.watch(loop.mark_dirty),
+            interfaces.notifier.run(),
             on_stop=published.close,
         )
     finally:
@@ -189,11 +218,11 @@ def _digest(status: StatusStore) -> str:
     return hashlib.sha256(repr(sorted(facts)).encode()).hexdigest()[:16]
 
 
-def _staleness(source: GuardedSource) -> float:
+def _staleness(source: HealthySource) -> float:
     return time.monotonic() - source.last_success if source.last_success is not None else float("inf")
 
 
-def _proxy_readiness(converged: bool, source: GuardedSource) -> Readiness:  # noqa: FBT001 - the only fact there is
+def _proxy_readiness(converged: bool, source: HealthySource) -> Readiness:  # noqa: FBT001 - the only fact there is
     if converged:
         return Readiness(ready=True, message=source.error or "")
     return Readiness(ready=False, message=source.error or "the first convergence is not complete yet")

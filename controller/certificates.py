@@ -41,8 +41,13 @@ _Signature = tuple[int, ...]
 _Result = Certificate | RejectedCertificate
 
 
+def put_folder(state_dir: Path) -> Path:
+    """Return the folder of the certificates that were put through the API; unlike ``CERTS_DIR`` it can be written to."""
+    return state_dir / "certs"
+
+
 class CertificateStore:
-    """Reads certificates from ``certs_dir`` and from the secrets in ``secrets_dir``.
+    """Reads certificates from ``certs_dir``, from what was put through the API, and from the secrets in ``secrets_dir``.
 
     The certificate that is shown while there is no other is made once and kept in ``state_dir``. ``ca_file`` and
     ``crt_list`` are files of the operator that HAProxy reads by itself, to be noticed when they change.
@@ -72,7 +77,8 @@ class CertificateStore:
 
         A file that has become unreadable counts as what it held before, since it may just be being written.
         """
-        folder = dict.fromkeys(_regular_files(self._certs_dir), CertificateSource.FOLDER)
+        put = dict.fromkeys(_regular_files(put_folder(self._state_dir)), CertificateSource.FOLDER)
+        folder = put | dict.fromkeys(_regular_files(self._certs_dir), CertificateSource.FOLDER)
         secrets = dict.fromkeys(_secrets(self._secrets_dir, SECRET_PREFIXES), CertificateSource.SECRET)
         sources = {path: source for path, source in (folder | secrets).items() if path.suffix not in _SIDE_FILES}
         contents = {path: self._content(path) for path in sources}

@@ -71,7 +71,7 @@ def listener(
     """Publish the services of this Swarm to the proxies; runs on a manager, with the Docker socket mounted."""
     settings = _settings(listener_settings, secrets_dir, port=port)
     set_up_logs(level=settings.log_level, form=settings.log_format)
-    _run(run_listener(settings))
+    _run(run_listener(settings, secrets_dir=secrets_dir))
 
 
 @cli.command()

@@ -4,6 +4,7 @@ The variable ``STATS_USER`` may come as the secret ``dfp_stats_user``: any of th
 used as a replacement for any of the environment variables".
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -72,6 +73,31 @@ def proxy_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ProxyS
 def listener_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ListenerSettings:  # noqa: ANN401
     """Return the listener's settings, likewise."""
     return _read(_ReadListenerSettings, secrets_dir, options)
+
+
+def service_variables(environment: Mapping[str, str], secrets_dir: Path = SECRETS_DIR) -> dict[str, str]:
+    """Return the variables that declare services, those given as secrets ``dfp_service_*`` included, which win.
+
+    The secret ``dfp_service_name`` is the setting ``SERVICE_NAME``, so a service cannot be named by it.
+    """
+    secrets = {
+        path.name.upper(): path
+        for path in secrets_dir.glob(f"{SECRET_PREFIX}service_*")
+        if path.name != f"{SECRET_PREFIX}service_name" and path.is_file()
+    }
+    return dict(environment) | {name: _secret(name, path) for name, path in secrets.items()}
+
+
+def _secret(name: str, path: Path) -> str:
+    """Return what a secret says, without the line break at its end.
+
+    Raises:
+        PermanentError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PermanentError(f"the secret {name.lower()} cannot be read: {type(error).__name__}") from None
 
 
 def _read(model: type[S], secrets_dir: Path, options: dict[str, Any]) -> S:

@@ -58,6 +58,21 @@ class Published:
         """The etag in force, empty before the first publication."""
         return self._version.etag if self._version else ""
 
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The snapshot in force; None before the first publication."""
+        return self._version.snapshot if self._version else None
+
+    async def until(self, holds: Callable[[Snapshot], bool], *, limit: float) -> bool:
+        """Wait until something is true of the snapshot in force; False if it is not within ``limit`` seconds."""
+        try:
+            async with asyncio.timeout(limit):
+                while self._version is None or not holds(self._version.snapshot):
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
     def publish(self, snapshot: Snapshot) -> bool:
         """Put a snapshot in force and wake those who wait; return False if it is the same as before."""
         if self._version and (self._version.snapshot is snapshot or self._version.etag == snapshot.digest):

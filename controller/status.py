@@ -3,6 +3,7 @@
 Conditions are logged once, when they change. Nothing secret is in here.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class StatusStore:
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
     _problems: Mapping[str, str] = field(default_factory=dict)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
         self, desired: Desired, applied: Applied, versions: Mapping[str, int], failure: Condition | None = None
@@ -62,6 +64,26 @@ class StatusStore:
             self._log_footprints(footprints, applied)
             self._log_certificates(desired.certificates)
             self.footprints, self.desired = footprints, desired
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def settled(self, name: str, version: int | None, *, limit: float) -> bool:
+        """Wait until this version of a service has been judged (None: until there is no such service).
+
+        Returns:
+            False if that did not happen within ``limit`` seconds.
+        """
+        try:
+            async with asyncio.timeout(limit):
+                while self._version(name) != version:
+                    await self.changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _version(self, name: str) -> int | None:
+        facts = self.conditions.get(name)
+        return facts[0].observed_version if facts else None
 
     def _with_times(
         self, name: str, facts: tuple[Condition, ...], version: int, failure: Condition | None

@@ -65,6 +65,24 @@ class HAProxyDataplane:
         """The socket that the configuration has to name."""
         return self.process.runtime_socket
 
+    async def configuration(self) -> str:
+        """Return the text of ``haproxy.cfg`` as HAProxy would load it now; it holds passwords.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return await asyncio.to_thread(self._generations.config.read_text, "utf-8")
+
+    async def statistics(self) -> str:
+        """Return HAProxy's statistics as CSV (Management guide 9.1).
+
+        Raises:
+            TemporaryError: HAProxy does not answer.
+        """
+        async with session(self.runtime_socket, limit=self._command_limit) as runtime:
+            (answer,) = await runtime.ask("show stat")
+        return f"{answer}\n"
+
     def close(self) -> None:
         """Let go of HAProxy, which goes on serving, so that another controller may take it over."""
         self._lock.release()

@@ -158,6 +158,33 @@ def decode_addresses(tasks: bytes) -> frozenset[str]:
     return frozenset(str(address.ip) for item in _objects(from_json(tasks)) for address in _task_addresses(item))
 
 
+def decode_nodes(nodes: bytes) -> tuple[dict[str, str], ...]:
+    """The nodes in an answer to ``GET /nodes`` as flat texts, sorted by id, with DFSL's names.
+
+    Labels of the engine and of the node come without their prefix; those of the node win, and facts win over labels.
+
+    Raises:
+        ValueError: the answer is not a list of nodes.
+    """
+    return tuple(sorted(map(_node, _objects(from_json(nodes))), key=lambda node: node["id"]))
+
+
+def _node(item: Mapping[str, object]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for found in (_dig(item, "Description", "Engine", "Labels"), _dig(item, "Spec", "Labels")):
+        texts = found.items() if isinstance(found, dict) else ()
+        labels |= {key.removeprefix(LABEL_PREFIX): _text(value) for key, value in texts if key.startswith(LABEL_PREFIX)}
+    return labels | {
+        "id": _identity(item, "ID"),
+        "hostname": _text(_dig(item, "Description", "Hostname")),
+        "address": _text(_dig(item, "Status", "Addr")),
+        "versionIndex": str(_count(_dig(item, "Version", "Index"), 0)),
+        "state": _text(_dig(item, "Status", "State")),
+        "role": _text(_dig(item, "Spec", "Role")),
+        "availability": _text(_dig(item, "Spec", "Availability")),
+    }
+
+
 def find_service_id(services: bytes, name: str) -> str | None:
     """The id of the service called exactly ``name`` in an answer to ``GET /services``, or None.
 

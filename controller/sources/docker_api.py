@@ -15,10 +15,27 @@ from docker.tls import TLSConfig
 
 from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
-from controller.sources.decode import LABEL_PREFIX, NOTIFY_LABEL, SnapshotDecoder, decode_addresses, find_service_id
+from controller.sources.declared_configs import (
+    FILTER,
+    LABELS,
+    Declaration,
+    Kept,
+    config_of,
+    decode_configs,
+    services_of,
+)
+from controller.sources.decode import (
+    LABEL_PREFIX,
+    NOTIFY_LABEL,
+    SnapshotDecoder,
+    decode_addresses,
+    decode_nodes,
+    find_service_id,
+)
 from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
+from models.declared import joined
 from models.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -30,6 +47,7 @@ STIRRED = 15.0
 
 _WORLD_EVENTS: Filters = {"type": ("service", "node", "network", "secret", "config"), "scope": ("swarm",)}
 _RUNNING: Filters = {"desired-state": ("running",)}
+_DECLARED: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
 _MARGIN = 0.5
 _GOODBYE = 1.0
@@ -42,8 +60,9 @@ class DockerSource(HealthRecord):
     """Reads services and tasks from the engine at ``docker_host``, which must be a Swarm manager.
 
     Services without ``notify_label`` are left out by the engine itself; of labels only those that begin with
-    ``label_prefix`` are kept. All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between
-    readings when nothing is changing, ``silence`` after which a mute event stream is opened anew.
+    ``label_prefix`` are kept. ``with_declared`` adds the services that are kept in config objects.
+    All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between readings when nothing is
+    changing, ``silence`` after which a mute event stream is opened anew.
     """
 
     def __init__(
@@ -52,6 +71,7 @@ class DockerSource(HealthRecord):
         notify_label: str = NOTIFY_LABEL,
         *,
         label_prefix: str = LABEL_PREFIX,
+        with_declared: bool = False,
         tls: TLSConfig | bool = False,
         timeout: float = 10.0,
         slow_poll: float = 5.0,
@@ -61,6 +81,7 @@ class DockerSource(HealthRecord):
         super().__init__(clock)
         self._notify_label = notify_label
         self._decoder = SnapshotDecoder(notify_label=notify_label, label_prefix=label_prefix)
+        self._with_declared = with_declared
         self._timeout = timeout
         self._slow_poll = slow_poll
         self._silence = silence
@@ -105,6 +126,47 @@ class DockerSource(HealthRecord):
         self._callers = (now, service_name, addresses)
         return addresses
 
+    async def declared(self) -> tuple[Kept, ...]:
+        """Return the config objects with declared services, oldest first.
+
+        Raises:
+            SourceUnavailableError: the engine cannot tell.
+        """
+
+        def read(connection: DockerConnection) -> tuple[Kept, ...]:
+            return decode_configs(connection.read("/configs", _DECLARED, deadline=time.monotonic() + self._timeout))
+
+        return await self._read(read)
+
+    async def create_declared(self, declaration: Declaration) -> None:
+        """Keep a declared service in a new config object.
+
+        Raises:
+            SourceUnavailableError: the engine refuses, or does not answer.
+        """
+        name, data = config_of(declaration)
+        await self._read(lambda connection: connection.create_config(name, data, LABELS))
+
+    async def remove_declared(self, id_: str) -> None:
+        """Remove a config object; it may be gone already.
+
+        Raises:
+            SourceUnavailableError: the engine refuses, or does not answer.
+        """
+        await self._read(lambda connection: connection.remove_config(id_))
+
+    async def nodes(self) -> tuple[dict[str, str], ...]:
+        """Return the nodes of the Swarm, as DFSL describes them.
+
+        Raises:
+            SourceUnavailableError: the engine cannot tell.
+        """
+
+        def read(connection: DockerConnection) -> tuple[dict[str, str], ...]:
+            return decode_nodes(connection.read("/nodes", {}, deadline=time.monotonic() + self._timeout))
+
+        return await self._read(read)
+
     async def watch(self, mark_dirty: Callable[[str], None]) -> None:
         """Mark dirty upon events, after each (re)connection, and by a timer that follows the Swarm's pace."""
         async with asyncio.TaskGroup() as group:
@@ -126,10 +188,11 @@ class DockerSource(HealthRecord):
         deadline = time.monotonic() + self._timeout
         services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline)
         tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
-        digest = _digest(services, tasks)
+        configs = connection.read("/configs", _DECLARED, deadline=deadline) if self._with_declared else b"[]"
+        digest = _digest(services, tasks, configs)
         if self._last and self._last[0] == digest:
             return self._last[1]
-        snapshot = self._decoder.decode(services, tasks)
+        snapshot = joined(self._decoder.decode(services, tasks), services_of(decode_configs(configs)))
         self._last = (digest, snapshot)
         self._changed_at = self._clock()
         return snapshot

@@ -2,7 +2,7 @@
 
 It exists because of what the SDK leaves open: its time limits are per packet, its event stream has none at all, and
 neither can be stopped from outside. Every fault leaves here as a `SourceUnavailableError` that says what to do.
-Only GET requests are sent.
+Only GET requests are sent, except for the config objects of declared services.
 """
 
 import errno
@@ -17,7 +17,7 @@ from pathlib import Path
 import requests
 import urllib3
 from docker import APIClient
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 from docker.tls import TLSConfig
 
 from controller.errors import SourceUnavailableError
@@ -78,6 +78,24 @@ class DockerConnection:
                 for line in response.iter_lines(chunk_size=None):
                     on_event(line.decode(errors="replace"))
         self.close()
+
+    def create_config(self, name: str, data: bytes, labels: Mapping[str, str]) -> None:
+        """Create a Swarm config object (``POST /configs/create``).
+
+        Raises:
+            SourceUnavailableError: the engine refuses, or does not answer.
+        """
+        with _explained(self):
+            self._connected(self._timeout).create_config(name, data, labels=dict(labels))
+
+    def remove_config(self, id_: str) -> None:
+        """Remove a Swarm config object; none that is gone already is no fault.
+
+        Raises:
+            SourceUnavailableError: the engine refuses, or does not answer.
+        """
+        with _explained(self), suppress(NotFound):
+            self._connected(self._timeout).remove_config(id_)  # type: ignore[no-untyped-call]
 
     def abort(self) -> None:
         """From another thread: make the call in progress fail, and those to come."""

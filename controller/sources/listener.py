@@ -3,6 +3,8 @@
 A listener answers ``GET /v1/snapshot`` with a `Snapshot` as JSON and an ETag. With ``If-None-Match`` and ``wait`` the
 request is held until there is something new, so a change arrives as soon as it is known, and a lost connection costs
 one more request and nothing else. The same request tells the listener what this replica has programmed.
+
+A listener that knows no snapshot may be an original DFSL: its ``get-services`` is read in full at each look.
 """
 
 import asyncio
@@ -18,6 +20,7 @@ from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
 from controller.sources.health import Clock, Outage
 from controller.sources.saved import SavedSnapshot
+from controller.sources.swarm_listener import SERVICES_PATH, decode_services
 from controller.sources.wire import SnapshotReader
 from models.snapshot import Snapshot, SwarmService
 
@@ -28,6 +31,7 @@ MOST_BYTES = 64 << 20
 _PATH = "/v1/snapshot"
 _LEAST_PAUSE = 0.1
 _UNCHANGED_PAUSE = 1.0
+_LEGACY_PAUSE = 5.0
 _MOST_PATIENCE = 5.0
 _REMEMBERED = 16
 
@@ -54,6 +58,7 @@ class _Listener:
         self.etag = ""
         self.last_success: float | None = None
         self.error: str | None = None
+        self.is_legacy = False
         self.poll: asyncio.Task[bool] | None = None
 
     @property
@@ -116,6 +121,11 @@ class ListenerSource:
     def error(self) -> str | None:
         """What is wrong with the listeners that cannot be reached; None if all can."""
         return "; ".join(each.error for each in self._listeners if each.error) or None
+
+    @property
+    def has_legacy(self) -> bool:
+        """Whether one of the listeners is an original DFSL, which has notifications instead of long polls."""
+        return any(each.is_legacy for each in self._listeners)
 
     @property
     def programmed(self) -> str:
@@ -211,6 +221,7 @@ class ListenerSource:
                 mark_dirty("listener")
             # A listener that does not hold polls must not be asked in a tight loop.
             pause = _UNCHANGED_PAUSE if changed is False else _LEAST_PAUSE
+            pause = _LEGACY_PAUSE if listener.is_legacy else pause
             await asyncio.sleep(max(0.0, began + pause - self._clock()))
 
     def _note(self, listener: _Listener) -> None:
@@ -246,7 +257,7 @@ class ListenerSource:
             async with asyncio.timeout(wait + self._timeout):
                 response, body = await self._get(listener, wait)
             is_unchanged = response.status_code == httpx.codes.NOT_MODIFIED and listener.etag
-            snapshot = None if is_unchanged else listener.reader.read(body)
+            snapshot = None if is_unchanged else _decoded(listener, body)
         except TimeoutError:
             raise SourceUnavailableError(
                 f"Listener {listener.url} does not answer in time: is it overloaded or hanging?"
@@ -277,11 +288,19 @@ class ListenerSource:
 
     async def _get(self, listener: _Listener, wait: float) -> tuple[httpx.Response, bytes]:
         headers = {"If-None-Match": listener.etag} if listener.etag else {}
-        async with self._client.stream(
-            "GET", listener.url + _PATH, params=self._parameters(listener, wait), headers=headers
-        ) as response:
-            if response.status_code not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
-                raise SourceUnavailableError(_refusal(listener.url, response))
+        parameters = self._parameters(listener, wait)
+        response, body = await self._read(listener, _PATH, parameters, headers)
+        listener.is_legacy = response.status_code == httpx.codes.NOT_FOUND
+        if listener.is_legacy:
+            response, body = await self._read(listener, SERVICES_PATH, {}, {})
+        if response.status_code not in (httpx.codes.OK, httpx.codes.NOT_MODIFIED):
+            raise SourceUnavailableError(_refusal(listener.url, response))
+        return response, body
+
+    async def _read(
+        self, listener: _Listener, path: str, parameters: dict[str, str], headers: dict[str, str]
+    ) -> tuple[httpx.Response, bytes]:
+        async with self._client.stream("GET", listener.url + path, params=parameters, headers=headers) as response:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
@@ -326,6 +345,10 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
 
 def _age(service: SwarmService) -> tuple[float, str]:
     return service.created_at.timestamp(), service.id
+
+
+def _decoded(listener: _Listener, body: bytes) -> Snapshot:
+    return decode_services(body) if listener.is_legacy else listener.reader.read(body)
 
 
 def _refusal(url: str, response: httpx.Response) -> str:

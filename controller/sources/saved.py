@@ -56,7 +56,7 @@ class SavedSnapshot:
             if digest == self._digest:
                 return
             try:
-                _write(self._path, content)
+                write_private(self._path, content)
             except OSError as error:
                 self._outage.begin(error.strerror or error)
                 return
@@ -89,8 +89,11 @@ def _digest(content: bytes) -> bytes:
     return blake2b(content).digest()
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace the file as a whole: after a crash there is the old one or the new one, never half of one."""
+def write_private(path: Path, content: bytes) -> None:
+    """Replace the file as a whole, readable for its owner only.
+
+    After a crash there is the old one or the new one, never half of one.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE)

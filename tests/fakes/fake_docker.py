@@ -1,9 +1,9 @@
 """A Docker Engine for fast tests: a small HTTP server that answers as a Swarm manager does, and fails on command.
 
 It speaks as much of the Engine API (1.41) as the Docker SDK needs to read a Swarm: ``/_ping``, ``/version``,
-``/services``, ``/tasks`` and ``/events``, with the filters ``label``, ``name``, ``id`` (services), ``service``,
-``desired-state``, ``id`` (tasks) and ``type``, ``scope`` (events). It runs in a thread of its own, on loopback or on a
-unix socket::
+``/services``, ``/tasks``, ``/nodes``, ``/configs`` (also to create and remove) and ``/events``, with the filters
+``label``, ``name``, ``id`` (services, configs), ``service``, ``desired-state``, ``id`` (tasks) and ``type``, ``scope``
+(events). It runs in a thread of its own, on loopback or on a unix socket::
 
     with FakeDocker() as docker:
         docker.add_service("web", {"com.df.notify": "true"}, replicas=2)
@@ -75,6 +75,8 @@ class FakeDocker:
     def __init__(self, unix_socket: Path | None = None) -> None:
         self.services: dict[str, Json] = {}
         self.tasks: dict[str, Json] = {}
+        self.nodes: dict[str, Json] = {}
+        self.configs: dict[str, Json] = {}
         self.requests: Counter[str] = Counter()
         """How often each path was asked for, since the start or the last ``clear()``."""
         self.queries: list[tuple[str, Filters]] = []
@@ -348,6 +350,9 @@ class FakeDocker:
     async def _answer_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False if the connection is to be closed."""
         head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"\r\nContent-Length: (\d+)", head, re.IGNORECASE)
+        sent = await reader.readexactly(int(length[1])) if length else b""
+        method = head.split(b" ", 1)[0].decode()
         target = urlsplit(head.split(b" ", 2)[1].decode())
         path = re.sub(r"^/v[\d.]+", "", target.path)
         filters = _filters(parse_qs(target.query).get("filters", ["{}"])[0])
@@ -360,7 +365,7 @@ class FakeDocker:
             await asyncio.sleep(self.slowness)
         if path == "/events":
             return await self._stream_events(filters, reader, writer)
-        status, body = self._answer(path, filters)
+        status, body = self._answer(path, filters) if method == "GET" else self._change(method, path, sent)
         writer.write(_head(status, len(body)) + body)
         await writer.drain()
         return True
@@ -408,13 +413,32 @@ class FakeDocker:
                 self._answers[key] = body
             return status, body
 
+    def _change(self, method: str, path: str, sent: bytes) -> tuple[int, bytes]:
+        """Create or remove a config object."""
+        with self._lock:
+            id_ = path.removeprefix("/configs/")
+            if method == "POST" and path == "/configs/create":
+                spec = json.loads(sent)
+                if any(each["Spec"]["Name"] == spec["Name"] for each in self.configs.values()):
+                    return 409, b'{"message":"rpc error: code = AlreadyExists desc = config already exists"}'
+                id_, action = f"cfg{next(self._numbers):022d}", "create"
+                self.configs[id_] = {"ID": id_, "Version": {"Index": self._next_index()}, "Spec": spec}
+            elif method == "DELETE" and id_ in self.configs:
+                spec, action = self.configs.pop(id_)["Spec"], "remove"
+            else:
+                return 404, b'{"message":"config not found"}'
+            self.touch()
+        self.emit("config", action, id_, spec["Name"])
+        return (201, json.dumps({"ID": id_}).encode()) if action == "create" else (204, b"")
+
     def _lookup(self, path: str, filters: Filters) -> tuple[int, Any]:
         if path == "/_ping":
             return 200, b"OK"
         if path == "/version":
             return 200, {"Version": "20.10.24", "ApiVersion": _API_VERSION, "MinAPIVersion": "1.12", "Os": "linux"}
-        if path == "/services":
-            return 200, [each for each in self.services.values() if _service_matches(each, filters)]
+        if path in ("/services", "/configs", "/nodes"):
+            objects: dict[str, Json] = getattr(self, path.removeprefix("/"))
+            return 200, [each for each in objects.values() if _service_matches(each, filters)]
         if path == "/tasks":
             return self._lookup_tasks(filters)
         return 404, {"message": "page not found"}

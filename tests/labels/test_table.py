@@ -69,12 +69,13 @@ def test_whatever_narrows_access_restricts_and_nothing_else_does() -> None:
     assert {name for name, row in TABLE.items() if row.label.restricts} == {
         *("users", "usersSecret", "usersPassEncrypted", "allowedSrc", "deniedSrc", "allowedMethods", "deniedMethods"),
         *("denyHttp", "httpsOnly", "redirectWhenHttpProto", "redirectUnlessHttpsProto"),
+        *("servicePathExclude", "verifyClientSsl"),
     }
 
 
 def test_only_passwords_are_secret() -> None:
     """Other values are shown in messages."""
-    assert {name for name, row in TABLE.items() if row.label.secret} == {"users"}
+    assert {name for name, row in TABLE.items() if row.label.secret} == {"users", "serviceCert"}
 
 
 class WithoutLabel(Family):

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 import yaml
 from binaries import VERSIONS, haproxy_binary, refusal
-from builders import MACHINE, PROXY_NETWORK, desired_of, service, snapshot
+from builders import BORN, MACHINE, PROXY_NETWORK, desired_of, service, snapshot
+from tls.authorities import fixed_certificate
 
 from controller.endpoints import Surroundings
+from controller.pem import read_certificate, split_pem
+from models.certificates import CertificateFiles, CertificateSource
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task
@@ -42,13 +45,23 @@ def output_of(case: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
         networks=tuple(map(ip_network, world.get("networks", [PROXY_NETWORK]))),
         hosts={name: tuple(addresses) for name, addresses in world.get("hosts", {}).items()},
         secrets=world.get("secrets", {}),
+        certificates=certificates_of(world),
+        now=BORN,
     )
     services = [read_service(name, fields) for name, fields in world["services"].items()]
     desired = desired_of(snapshot(*services), settings=settings, surroundings=surroundings)
     files = render(desired, settings, MACHINE).files()
-    kept = {name: content for name, content in files.items() if content}
+    kept = {name: content for name, content in files.items() if content and not name.startswith(("certs/", "ca/"))}
     status = json.dumps(conditions_json(desired), indent=2, ensure_ascii=False)
     return files, kept | {"status.json": f"{status}\n".encode()}
+
+
+def certificates_of(world: dict[str, Any]) -> CertificateFiles:
+    """Return the certificates of a world, which are given by file and host names, and its authorities by file name."""
+    files = {name: split_pem(fixed_certificate(*hosts)) for name, hosts in world.get("certificates", {}).items()}
+    authorities = {name: split_pem(fixed_certificate(name)).certificates[0] for name in world.get("authorities", [])}
+    usable = tuple(read_certificate(name, CertificateSource.FOLDER, pem) for name, pem in files.items())
+    return CertificateFiles(usable=usable, authorities=authorities)
 
 
 def conditions_json(desired: Desired) -> dict[str, dict[str, str]]:

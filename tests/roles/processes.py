@@ -57,6 +57,10 @@ def plain(port: int, path: str, **more: object) -> dict[str, object]:
     return {"notify": True, "servicePath": path, "port": port, "outboundHostname": "127.0.0.1", **more}
 
 
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+
+
 @dataclass
 class Role:
     """A running ``swarmgate proxy`` or ``swarmgate listener``; its output is in ``log``."""
@@ -72,7 +76,7 @@ class Role:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 [SWARMGATE, *self.arguments],
-                env={"PATH": os.environ["PATH"], "PORT": str(self.api), "IP": "127.0.0.1", **self.environment},
+                env={**_inherited(), "PORT": str(self.api), "IP": "127.0.0.1", **self.environment},
                 stdout=output,
                 stderr=output,
             )

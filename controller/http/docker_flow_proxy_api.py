@@ -1,0 +1,215 @@
+"""DFP's paths, with its parameters, status codes and JSON keys, less what leaked secrets.
+
+Source: DFP, "Usage" (``/v1/docker-flow-proxy/...``). Every path takes any method, as there, except ``cert``.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
+
+from controller.errors import SwarmgateError
+from controller.http.declaring import Answer, Declaring
+from controller.http.redaction import redacted, service_facts
+from controller.http.writers import Writers, presented
+from controller.status import StatusStore
+from models.declared import is_service_name
+from models.reading import PREFIX
+from models.service import TABLE
+
+BASE = "/v1/docker-flow-proxy"
+_OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
+_CARRIED = frozenset({"serviceName", "replicas", "nodeInfo", "notify", "shortName", "scrapeNetwork"})
+"""Parameters that a listener sends about a service and that are no labels for the proxy."""
+_LARGEST_CERTIFICATE = 512 * 1024
+_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LARGE, _FAILED = 200, 400, 403, 404, 413, 500
+
+Handler = Callable[..., Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """What the interface needs of the proxy behind it.
+
+    ``look_anew`` forgets what HAProxy was seen to run and asks for a reconcile; ``configuration`` is the text of
+    ``haproxy.cfg``; ``statistics`` is HAProxy's answer to ``show stat``; ``put_certificate`` keeps a certificate
+    under a file name (ValueError: it is none); ``certificates`` lists them, without keys.
+    """
+
+    status: StatusStore
+    declaring: Declaring
+    writers: Writers
+    converged: Callable[[], bool]
+    look_anew: Callable[[], None]
+    configuration: Callable[[], Awaitable[str]]
+    statistics: Callable[[], Awaitable[str]]
+    put_certificate: Callable[[str, bytes], Awaitable[None]]
+    certificates: Callable[[], list[dict[str, Any]]]
+
+
+def add_docker_flow_proxy_api(app: FastAPI, proxy: Proxy) -> None:
+    """Add DFP's paths to the proxy's application."""
+    _add_services(app, proxy)
+    _add_certificates(app, proxy)
+    _add_views(app, proxy)
+    _add_probes(app, proxy)
+
+
+def _any_method(app: FastAPI, path: str, summary: str, handler: Handler) -> None:
+    """Add a path that takes any method; the schema describes the one that DFP's documentation uses."""
+    app.add_api_route(path, handler, methods=["GET"], summary=summary)
+    app.add_api_route(path, handler, methods=_OTHER_METHODS, include_in_schema=False)
+
+
+def _reconfigure(proxy: Proxy) -> Handler:
+    async def reconfigure(
+        request: Request, service_name: Annotated[str, Query(alias="serviceName", max_length=128)] = ""
+    ) -> JSONResponse:
+        if not service_name:
+            return _no("serviceName parameter is mandatory", _BAD_REQUEST)
+        if (
+            not proxy.writers.knows(request)
+            and not presented(request)
+            and await proxy.declaring.announced(service_name)
+        ):
+            return _yes(f"{service_name} is declared by its labels; the proxy looks at them", service_name)
+        if words := proxy.writers.refusal(request):
+            return _no(words, _FORBIDDEN, service_name)
+        if request.query_params.get("replicas") == "0":
+            return _undeclared(await proxy.declaring.undeclare(service_name))
+        answer = await proxy.declaring.declare(service_name, labels_of(request.query_params))
+        facts = _facts(proxy.status, service_name) if answer.is_good else {}
+        return _json(answer, **facts)
+
+    return reconfigure
+
+
+def _remove(proxy: Proxy) -> Handler:
+    async def remove(
+        request: Request, service_name: Annotated[str, Query(alias="serviceName", max_length=128)] = ""
+    ) -> JSONResponse:
+        if not service_name:
+            return _no("serviceName parameter is mandatory", _BAD_REQUEST)
+        if not presented(request) and (proxy.declaring.is_legacy() or not proxy.declaring.keeps(service_name)):
+            proxy.declaring.mark_dirty("somebody announced a removal")
+            return _yes(f"{service_name} is not declared here; the proxy looks again", service_name)
+        if words := proxy.writers.refusal(request):
+            return _no(words, _FORBIDDEN, service_name)
+        return _undeclared(await proxy.declaring.undeclare(service_name))
+
+    return remove
+
+
+def _add_services(app: FastAPI, proxy: Proxy) -> None:
+    async def reload(request: Request) -> JSONResponse:
+        if words := proxy.writers.refusal(request):
+            return _no(words, _FORBIDDEN)
+        proxy.look_anew()
+        return _yes("The proxy looks at everything anew; HAProxy is reloaded only if that takes a reload")
+
+    _any_method(app, f"{BASE}/reconfigure", "Declare a service; its labels are the query (DFP)", _reconfigure(proxy))
+    _any_method(app, f"{BASE}/remove", "Undeclare a service (DFP)", _remove(proxy))
+    _any_method(app, f"{BASE}/reload", "Look at the world and at HAProxy anew (DFP)", reload)
+
+
+def labels_of(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that the parameters of ``reconfigure`` stand for: each is a label without its prefix."""
+    return {
+        PREFIX + name: value for name, value in parameters.items() if value and (name not in _CARRIED or name in TABLE)
+    }
+
+
+def _add_certificates(app: FastAPI, proxy: Proxy) -> None:
+    @app.put(f"{BASE}/cert", summary="Put a certificate with its key, as PEM (DFP)")
+    async def cert(
+        request: Request, cert_name: Annotated[str, Query(alias="certName", max_length=128)] = ""
+    ) -> JSONResponse:
+        if words := proxy.writers.refusal(request):
+            return _no(words, _FORBIDDEN)
+        if not is_service_name(cert_name):
+            return _no("certName must be letters, digits, '_', '.' and '-', beginning with a letter or digit", 400)
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _LARGEST_CERTIFICATE:
+                return _no("the certificate is larger than 512 kB", _TOO_LARGE)
+        if not body:
+            return _no("the body must be the certificate and its key, as PEM", _BAD_REQUEST)
+        try:
+            await proxy.put_certificate(cert_name, bytes(body))
+        except (ValueError, SwarmgateError) as error:
+            return _no(str(error), _BAD_REQUEST)
+        return JSONResponse({"Status": "OK", "Message": f"{cert_name} is kept", "Certs": proxy.certificates()})
+
+    async def certs() -> JSONResponse:
+        return JSONResponse({"Status": "OK", "Message": "", "Certs": proxy.certificates()})
+
+    _any_method(app, f"{BASE}/certs", "All certificates, without keys (DFP)", certs)
+
+
+def _add_views(app: FastAPI, proxy: Proxy) -> None:
+    async def config(type_: Annotated[str, Query(alias="type", max_length=16)] = "") -> Response:
+        if type_.lower() == "json":
+            return JSONResponse({form.name: service_facts(form) for form in proxy.status.desired.forms.values()})
+        try:
+            return PlainTextResponse(redacted(await proxy.configuration()))
+        except (OSError, UnicodeDecodeError) as error:
+            return _no(f"the configuration cannot be read: {error.__class__.__name__}", _FAILED)
+
+    async def metrics() -> Response:
+        try:
+            return PlainTextResponse(await proxy.statistics())
+        except SwarmgateError as error:
+            return _no(str(error), _FAILED)
+
+    _any_method(
+        app, f"{BASE}/config", "HAProxy's configuration, or with type=json the services; no secrets (DFP)", config
+    )
+    _any_method(app, f"{BASE}/metrics", "HAProxy's statistics as CSV (DFP)", metrics)
+
+
+def _add_probes(app: FastAPI, proxy: Proxy) -> None:
+    async def ok() -> JSONResponse:
+        return JSONResponse({"Status": "OK"})
+
+    async def successful_init_reload() -> JSONResponse:
+        return _yes("") if proxy.converged() else _no("the first convergence is not complete yet", _FAILED)
+
+    summaries = {f"{BASE}/ping": "The API answers (DFP)", "/v1/test": "Nothing (DFP)", "/v2/test": "Nothing (DFP)"}
+    for path, summary in summaries.items():
+        _any_method(app, path, summary, ok)
+    _any_method(
+        app, f"{BASE}/successfulinitreload", "Whether the first convergence is done (DFP)", successful_init_reload
+    )
+
+
+def _undeclared(answer: Answer) -> JSONResponse:
+    """Return the answer to a removal; to remove what is not there is no mistake. Source: DFP, ``remove``."""
+    return _yes(answer.message, answer.service) if answer.status == _NOT_FOUND else _json(answer)
+
+
+def _json(answer: Answer, **facts: Any) -> JSONResponse:  # noqa: ANN401 - JSON
+    content = {
+        "Status": "OK" if answer.is_good else "NOK",
+        "Message": answer.message,
+        "ServiceName": answer.service,
+        **facts,
+    }
+    if answer.conditions:
+        content["Conditions"] = answer.conditions
+    return JSONResponse(content, status_code=min(answer.status, _FAILED))
+
+
+def _facts(status: StatusStore, name: str) -> dict[str, Any]:
+    form = next((form for form in status.desired.forms.values() if form.name == name), None)
+    return service_facts(form) if form else {}
+
+
+def _yes(message: str, name: str = "") -> JSONResponse:
+    return JSONResponse({"Status": "OK", "Message": message, "ServiceName": name})
+
+
+def _no(message: str, status: int, name: str = "") -> JSONResponse:
+    return JSONResponse({"Status": "NOK", "Message": message, "ServiceName": name}, status_code=status)

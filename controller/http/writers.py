@@ -1,0 +1,60 @@
+"""Who may change things through the API."""
+
+import hmac
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import HTTPException, Request
+from pydantic import SecretStr
+
+_LONGEST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Writers:
+    """Admits those who know the token or, if somebody accepted that (``API_WRITES=open``), everybody."""
+
+    token: SecretStr | None = None
+    mode: Literal["token", "open"] = "token"
+
+    @property
+    def enabled(self) -> bool:
+        """Whether anybody may change anything."""
+        return self.mode == "open" or bool(self._known)
+
+    @property
+    def _known(self) -> str:
+        return self.token.get_secret_value() if self.token else ""
+
+    def knows(self, request: Request) -> bool:
+        """Return whether the request bears the token."""
+        given = presented(request)
+        return bool(given and self._known) and hmac.compare_digest(given.encode(), self._known.encode())
+
+    def refusal(self, request: Request) -> str | None:
+        """Return why the request may change nothing, with what to do about it; None if it may."""
+        if self.mode == "open" or self.knows(request):
+            return None
+        if not self._known:
+            return (
+                "changing things through the API is not enabled: mount a secret dfp_api_token in proxy and listener "
+                "and send it as 'Authorization: Bearer <token>' or 'X-Api-Token: <token>' (or set API_WRITES=open, if "
+                "everybody who can reach this port may change what is routed)"
+            )
+        if presented(request):
+            return "the API token is wrong: it is the one in the secret dfp_api_token of the proxy"
+        return "the API token is missing: send it as 'Authorization: Bearer <token>' or 'X-Api-Token: <token>'"
+
+    async def require(self, request: Request) -> None:
+        """Let the request pass, or answer 403 with what to do; for use as a dependency."""
+        words = self.refusal(request)
+        if words is not None:
+            raise HTTPException(403, words)
+
+
+def presented(request: Request) -> str:
+    """Return the token that a request bears, right or wrong; empty if none."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()[:_LONGEST]
+    return request.headers.get("x-api-token", "")[:_LONGEST]

@@ -1,0 +1,182 @@
+"""Puts together what lies between a role's loop and those around it: variables, DFP's and DFSL's API, notifications."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from controller.certificates import put_folder
+from controller.declarations import FileKeeper, Keeper
+from controller.environment import service_variables
+from controller.errors import SourceUnavailableError
+from controller.forwarding import ForwardingKeeper
+from controller.haproxy.dataplane import HAProxyDataplane
+from controller.http.declaring import Declaring
+from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.listener_api import Gate
+from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
+from controller.http.proxy_api import add_declared_services
+from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
+from controller.http.writers import Writers
+from controller.metrics import Metrics
+from controller.notifications.messages import Vocabulary
+from controller.notifications.metrics import DockerFlowMetrics
+from controller.notifications.notifier import Notifier
+from controller.notifications.targets import read_targets
+from controller.published import Published
+from controller.sources.declared import DeclaredSource
+from controller.sources.docker_api import DockerSource
+from controller.sources.health import HealthySource
+from controller.sources.listener import ListenerSource
+from controller.sources.saved import write_private
+from controller.status import StatusStore
+from controller.swarm_keeper import SwarmKeeper
+from models.declared import read_variables
+from models.settings import ListenerSettings, ProxySettings, Settings
+from models.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+_PEM = (b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----")
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What is declared to this proxy: the source that adds it, and where the API keeps it."""
+
+    source: DeclaredSource
+    keeper: Keeper
+    listeners: ListenerSource | None = None
+
+    async def close(self) -> None:
+        """Close the source, and what the keeper has open."""
+        if isinstance(self.keeper, ForwardingKeeper):
+            await self.keeper.close()
+        await self.source.close()
+
+
+def read_declarations(
+    inner: HealthySource,
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    secrets_dir: Path,
+    *,
+    listeners: ListenerSource | None,
+) -> Declarations:
+    """Return the source with what variables declare, and what was declared through the API.
+
+    With listeners, these keep what the API declares; without, a file does.
+    """
+    found = read_variables(service_variables(environment, secrets_dir))
+    for problem in found.problems:
+        log.warning("Service in variables refused", variable=problem.label, problem=problem.text)
+    if listeners is not None:
+        keeper = ForwardingKeeper(settings.listener_address, settings.api_token)
+        return Declarations(DeclaredSource(inner, lambda: found.services), keeper, listeners)
+    file = FileKeeper(settings.state_dir / "declared.json")
+    return Declarations(DeclaredSource(inner, lambda: file.services, lambda: found.services), file)
+
+
+def add_interfaces(
+    app: FastAPI,
+    settings: ProxySettings,
+    declarations: Declarations,
+    status: StatusStore,
+    dataplane: HAProxyDataplane,
+    *,
+    converged: Callable[[], bool],
+    mark_dirty: Callable[[str], None],
+    look_anew: Callable[[], None],
+    certificates: Callable[[], list[dict[str, Any]]] = list,
+) -> None:
+    """Add DFP's paths, and those that declare services, to the proxy's application."""
+    listeners = declarations.listeners
+    declaring = Declaring(
+        declarations.keeper,
+        declarations.source,
+        status,
+        settings.label_rules,
+        mark_dirty,
+        follows_listeners=listeners is not None,
+        is_legacy=lambda: listeners is not None and listeners.has_legacy,
+    )
+    writers = writers_of(settings)
+    proxy = Proxy(
+        status=status,
+        declaring=declaring,
+        writers=writers,
+        converged=converged,
+        look_anew=look_anew,
+        configuration=dataplane.configuration,
+        statistics=dataplane.statistics,
+        put_certificate=partial(_put_certificate, put_folder(settings.state_dir)),
+        certificates=certificates,
+    )
+    add_docker_flow_proxy_api(app, proxy)
+    add_declared_services(app, declaring, writers)
+
+
+class ListenerInterfaces:
+    """DFSL's paths and notifications, and the declaring of services, on a listener."""
+
+    def __init__(
+        self, settings: ListenerSettings, docker: DockerSource, published: Published, metrics: Metrics, *, secrets: Path
+    ) -> None:
+        self._docker = docker
+        self._published = published
+        self._metrics = DockerFlowMetrics(metrics.registry)
+        self._vocabulary = Vocabulary(settings.df_notify_label, settings.df_service_name_prefix)
+        self._writers = writers_of(settings)
+        self.notifier = Notifier(
+            read_targets(settings, secrets),
+            self._vocabulary,
+            self._metrics,
+            settings.state_dir / "notifications.json",
+            interval=settings.df_retry_interval,
+        )
+
+    def add_to(self, app: FastAPI, gate: Gate, mark_dirty: Callable[[str], None]) -> None:
+        """Add the paths to the listener's application."""
+        listener = Listener(
+            self._published, gate, self._vocabulary, self._docker.nodes, self.notifier.forget, self._metrics.failed
+        )
+        add_swarm_listener_api(app, listener)
+        declaring = ListenerDeclaring(SwarmKeeper(self._docker), self._published, mark_dirty)
+        add_listener_declaring(app, declaring, self._writers)
+
+    async def look(self, snapshot: Snapshot) -> None:
+        """Have others told what is new; what cannot be read of the nodes is told another time."""
+        self.notifier.look_at_services(snapshot)
+        if not self.notifier.wants_nodes:
+            return
+        try:
+            self.notifier.look_at_nodes(await self._docker.nodes())
+        except SourceUnavailableError as error:
+            self._metrics.failed("ListenForNodeEvents")
+            log.debug("Nodes cannot be read", error=str(error))
+
+
+def writers_of(settings: Settings) -> Writers:
+    """Return who may change things."""
+    return Writers(settings.api_token, settings.api_writes)
+
+
+async def _put_certificate(folder: Path, name: str, content: bytes) -> None:
+    """Keep a certificate with its key in the folder of certificates.
+
+    Raises:
+        ValueError: it is none, or it cannot be kept.
+    """
+    if not all(mark in content for mark in _PEM):
+        raise ValueError("the body must hold a certificate and its key, as PEM")
+    try:
+        await asyncio.to_thread(write_private, folder / name, content)
+    except OSError as error:
+        raise ValueError(f"it cannot be kept in {folder}: {error.strerror}") from error
+    log.info("Certificate put", certificate=name, sha256=hashlib.sha256(content).hexdigest()[:16])
