@@ -42,12 +42,12 @@ _Result = Certificate | RejectedCertificate
 
 
 def put_folder(state_dir: Path) -> Path:
-    """Return the folder of the certificates that were put through the API; unlike ``CERTS_DIR`` it can be written to."""
+    """Return the folder of certificates that were put through the API; unlike ``CERTS_DIR`` it can be written to."""
     return state_dir / "certs"
 
 
 class CertificateStore:
-    """Reads certificates from ``certs_dir``, from what was put through the API, and from the secrets in ``secrets_dir``.
+    """Reads certificates from ``certs_dir``, from what was put through the API, and from secrets in ``secrets_dir``.
 
     The certificate that is shown while there is no other is made once and kept in ``state_dir``. ``ca_file`` and
     ``crt_list`` are files of the operator that HAProxy reads by itself, to be noticed when they change.
