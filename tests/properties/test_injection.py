@@ -94,7 +94,9 @@ PLAUSIBLE = (
 TEXTS = st.lists(
     st.one_of(st.sampled_from(PLAUSIBLE), st.sampled_from(HOSTILE), st.text(max_size=4)), min_size=1, max_size=4
 ).map("".join)
-KEYS = st.sampled_from(sorted(TABLE)).flatmap(lambda name: st.sampled_from([name, f"{name}.1", f"{name}.2"]))
+RAW = frozenset({"backendExtra"})
+"""Labels whose very purpose is to bring lines of the configuration; they are tried elsewhere."""
+KEYS = st.sampled_from(sorted(set(TABLE) - RAW)).flatmap(lambda name: st.sampled_from([name, f"{name}.1", f"{name}.2"]))
 LABELS = st.dictionaries(KEYS, TEXTS, min_size=1, max_size=3)
 PLAIN = {"servicePath": "/web", "port": "80"}
 QUICK = settings(derandomize=True, deadline=None, max_examples=300)
@@ -109,6 +111,14 @@ def rendered_with(world: Snapshot) -> Rendered:
 
 
 BASE = rendered_with(snapshot(*OTHERS))
+
+
+_LOOKUP = re.compile(r"    (http-request set-var\(txn\.(route|more)\)|use_backend) .*")
+
+
+def without_lookups(lines: Counter[str]) -> Counter[str]:
+    """Return the lines that stay when a service comes that has something to test: the lookups themselves do not."""
+    return Counter({line: count for line, count in lines.items() if not _LOOKUP.fullmatch(line)})
 
 
 def lines_of(rendered: Rendered) -> Counter[str]:
@@ -135,6 +145,15 @@ def twin_of(labels: dict[str, str], form: ProxyService) -> dict[str, str]:
             f"outboundHostname{index}": "twin.x" if destination.target.outbound_hostname else "",
             f"reqPathSearchReplace{index}": ":".join(f"s{n},/r,{rewrite.flags}" for n, rewrite in rewrites),
         }
+        matching = destination.matching
+        tested = matching.path_type not in {"path", "path_beg"}
+        twin |= {
+            f"userAgent{index}": ",".join("t" for _ in matching.user_agent),
+            f"serviceHeader{index}": ",".join(f"T{number}:t" for number, _ in enumerate(matching.service_header)),
+            f"servicePathExclude{index}": ",".join(f"/t{n}" for n, _ in enumerate(matching.service_path_exclude)),
+        }
+        if tested:
+            twin[f"servicePath{index}"] = ",".join(f"/t{number}" for number, _ in enumerate(matching.service_path))
         headers = destination.headers
         for name in ("addReqHeader", "setReqHeader", "addResHeader", "setResHeader"):
             twin[name] = ",".join(map(twin_header, getattr(headers, TABLE[name].field)))
@@ -157,9 +176,11 @@ def check_island(labels: dict[str, str]) -> bool:
         assert reading.problems
         assert all(problem.text.isprintable() for problem in reading.problems)
     rendered = rendered_with(world)
-    assert lines_of(BASE) - lines_of(rendered) == Counter()
+    assert without_lookups(lines_of(BASE)) - lines_of(rendered) == Counter()
     for file, entries in BASE.maps.items():
-        assert entries.items() <= rendered.maps[file].items()
+        assert {key: value for key, value in entries.items() if key != "core:core"}.items() <= rendered.maps[
+            file
+        ].items()
     for entries in rendered.maps.values():
         assert map_text(entries).split("\n")[:-1] == [f"{key} {value}" for key, value in entries.items()]
         assert not any(char.isspace() for key in entries for char in key)
@@ -242,7 +263,7 @@ def test_haproxy_takes_what_was_not_refused(version: str, tmp_path: Path) -> Non
     dice = random.Random(7)
     taken = []
     for number in range(4000):
-        label = dice.choice(sorted(TABLE))
+        label = dice.choice(sorted(set(TABLE) - RAW))
         text = "".join(dice.choice([*PLAUSIBLE, *HOSTILE]) for _ in range(dice.randrange(1, 4)))
         labels = {"servicePath": f"/{number}", "port": "80", label: text}
         if text.isascii() and "(" not in text and read(labels).service is not None:
