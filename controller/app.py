@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
-from controller.interfaces import ListenerInterfaces, add_interfaces, read_declarations, writers_of
+from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
@@ -64,23 +65,8 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
     source = declared.source
     dataplane = _dataplane(settings)
-    certificates = CertificateStore(
-        settings.certs_dir,
-        secrets_dir,
-        settings.state_dir,
-        ca_file=settings.ca_file,
-        crt_list=settings.crt_list_path,
-    )
-    converged = asyncio.Event()
-
-    def on_converged(snapshot: Snapshot) -> None:
-        if not converged.is_set():
-            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in settings.binds])
-        converged.set()
-        if listeners is not None:
-            listeners.programmed = source.origin(snapshot)
-            listeners.conditions = _digest(status)
-
+    certificates = _certificates(settings, secrets_dir)
+    convergence = _Convergence(settings, declared, status)
     reconciler = Reconciler(
         source=source,
         dataplane=dataplane,
@@ -89,25 +75,20 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         read_surroundings=_surroundings_reader(secrets_dir, certificates),
         status=status,
         metrics=metrics,
-        on_converged=on_converged,
+        on_converged=convergence.note,
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(converged.is_set(), source))
-
-    def look_anew() -> None:
-        reconciler.forget_observed()
-        loop.mark_dirty("somebody asked for it")
-
+    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(convergence.first.is_set(), source))
     add_interfaces(
         app,
         settings,
         declared,
         status,
         dataplane,
-        converged=converged.is_set,
+        converged=convergence.first.is_set,
         mark_dirty=loop.mark_dirty,
-        look_anew=look_anew,
+        forget=reconciler.forget_observed,
         certificates=status.certificates_view,
     )
     try:
@@ -116,7 +97,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             loop.run(),
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
-            _watch_haproxy(dataplane, converged, reconciler, loop, metrics),
+            _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
         await dataplane.process.stop(settings.drain_timeout)
@@ -124,6 +105,26 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane.close()
         await declared.close()
     log.info("Stopped")
+
+
+@dataclass(slots=True)
+class _Convergence:
+    """What there is to do each time HAProxy runs the whole world; ``first`` is set from the first time on."""
+
+    settings: ProxySettings
+    declared: Declarations
+    status: StatusStore
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Log the first time, and tell the listeners what this replica has programmed."""
+        if not self.first.is_set():
+            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in self.settings.binds])
+        self.first.set()
+        listeners = self.declared.listeners
+        if listeners is not None:
+            listeners.programmed = self.declared.source.origin(snapshot)
+            listeners.conditions = _digest(self.status)
 
 
 async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
@@ -179,6 +180,16 @@ def _source(settings: ProxySettings) -> HealthySource:
             settings.listener_address, token=token, replica=socket.gethostname(), state_dir=settings.state_dir
         )
     return DockerSource(settings.docker_host, settings.df_notify_label)
+
+
+def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStore:
+    return CertificateStore(
+        settings.certs_dir,
+        secrets_dir,
+        settings.state_dir,
+        ca_file=settings.ca_file,
+        crt_list=settings.crt_list_path,
+    )
 
 
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:

@@ -92,10 +92,13 @@ def add_interfaces(
     *,
     converged: Callable[[], bool],
     mark_dirty: Callable[[str], None],
-    look_anew: Callable[[], None],
+    forget: Callable[[], None],
     certificates: Callable[[], list[dict[str, Any]]] = list,
 ) -> None:
-    """Add DFP's paths, and those that declare services, to the proxy's application."""
+    """Add DFP's paths, and those that declare services, to the proxy's application.
+
+    ``forget`` makes the next reconcile ask HAProxy anew what it runs.
+    """
     listeners = declarations.listeners
     declaring = Declaring(
         declarations.keeper,
@@ -106,6 +109,11 @@ def add_interfaces(
         follows_listeners=listeners is not None,
         is_legacy=lambda: listeners is not None and listeners.has_legacy,
     )
+
+    def look_anew() -> None:
+        forget()
+        mark_dirty("somebody asked for it")
+
     writers = writers_of(settings)
     proxy = Proxy(
         status=status,
