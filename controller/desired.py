@@ -67,6 +67,7 @@ class _Build:
     claims: list[Claim] = field(default_factory=list)
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
+    redirects: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def judge(
@@ -186,6 +187,7 @@ def build_desired(
         backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
         routing=routing,
+        redirects={domain: build.redirects[domain][0] for domain in sorted(build.redirects)},
         certificates=certificates,
         forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
         conditions=_versioned(judged, build),
@@ -206,6 +208,7 @@ def _add_destination(
     access = _access(candidate, destination, settings, surroundings)
     proof = identity_of(candidate.swarm, destination, surroundings)
     facts.extend((*access.conditions, *proof.conditions, *client_facts(destination, settings)))
+    facts.extend(_claim_redirects(build, candidate, destination))
     for way in candidate.form.ways(destination):
         name = _backend_name(destination, way)
         if destination.matching.req_mode == "http":
@@ -233,6 +236,15 @@ def _add_destination(
             facts.extend(_join_group(build, destination.balancing.service_group, backend))
         else:
             build.backends.append(backend)
+
+
+def _claim_redirects(build: _Build, candidate: Candidate, destination: Destination) -> Iterator[Condition]:
+    """Claim the domains that are redirected; tell of those that an older service redirects elsewhere."""
+    for domain in destination.redirects.redirect_from_domain:
+        wanted = (destination.matching.service_domain[0], candidate.swarm.name)
+        target, owner = build.redirects.setdefault(domain, wanted)
+        if target != wanted[0]:
+            yield conditions.route_conflict(route=f"the redirect from {domain}", winner=owner)
 
 
 def _backend_name(destination: Destination, way: Way) -> str:

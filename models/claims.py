@@ -47,7 +47,7 @@ def _domains(matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
     """Return the domain patterns, each with the tests that a pattern cannot express."""
     if not matching.service_domain:
         return [(ANY_DOMAIN, ())]
-    algorithm = matching.service_domain_algo or "hdr(host)"
+    algorithm = matching.service_domain_algo or ("hdr_dom(host)" if matching.service_domain_match_all else "hdr(host)")
     if algorithm == "hdr(host)":
         return [(domain, ()) for domain in matching.service_domain]
     bare = [domain.lstrip("*") for domain in matching.service_domain]

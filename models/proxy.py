@@ -90,6 +90,8 @@ class TcpFrontend:
 class Desired:
     """The whole desired state.
 
+    ``redirects`` leads from domains to the domains their requests are sent on to.
+
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
     next labels turn out to be invalid. ``conditions`` are by service name, and so are ``deprecations``: texts about
     labels that have a better spelling now.
@@ -98,6 +100,7 @@ class Desired:
     backends: tuple[Backend, ...] = ()
     tcp_frontends: tuple[TcpFrontend, ...] = ()
     routing: RoutingTable = field(default_factory=RoutingTable)
+    redirects: Mapping[str, str] = field(default_factory=dict)
     certificates: CertificateList = field(default_factory=CertificateList)
     forms: Mapping[str, ProxyService] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)

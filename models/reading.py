@@ -170,6 +170,9 @@ class _Reader:
         if matching.req_mode == "http" and nowhere:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
+        redirected = destination.redirects.redirect_from_domain
+        if redirected and (not matching.service_domain or matching.service_domain[0].startswith("*")):
+            self._missing("serviceDomain", index, "set it to the domain, without '*', that redirectFromDomain leads to")
         if matching.req_mode == "tcp":
             self._note_useless_restrictions(index)
 

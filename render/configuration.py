@@ -31,6 +31,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
         maps={
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
+            records.REDIRECTS: desired.redirects,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
@@ -98,6 +99,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             between=routing.BETWEEN_PATTERNS,
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
+            redirects=desired.redirects,
             lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),

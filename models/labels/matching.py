@@ -110,6 +110,15 @@ class Matching(Family):
             effect=Effect.RELOAD,
         ),
     ] = None
+    service_domain_match_all: Annotated[
+        Flag,
+        Label(
+            doc="The same as `serviceDomainAlgo=hdr_dom(host)`.",
+            example="true",
+            indexed=False,
+            deprecated="serviceDomainAlgo",
+        ),
+    ] = False
     service_domain: Annotated[
         ListOf[Domain],
         Label(

@@ -2,10 +2,21 @@
 
 from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
 from models.labels._table import Effect, Family, Label
-from models.types import Allowed, Flag
+from models.types import Allowed, DomainPattern, Flag, ListOf
 
 RedirectCode = Annotated[Literal["301", "302", "303", "307", "308"] | None, Allowed("one of 301, 302, 303, 307, 308")]
+
+
+def _without_star(value: str) -> str:
+    if value.startswith("*"):
+        raise ValueError("has a '*'")
+    return value
+
+
+WholeDomain = Annotated[DomainPattern, AfterValidator(_without_star), Allowed("a domain without '*' (old.example.com)")]
 
 
 class Redirects(Family):
@@ -25,6 +36,14 @@ class Redirects(Family):
         RedirectCode,
         Label(doc="The status of redirects to HTTPS; 302 by default.", example="301", effect=Effect.PROFILE),
     ] = None
+    redirect_from_domain: Annotated[
+        ListOf[WholeDomain],
+        Label(
+            doc="Domains whose requests are sent on, with status 301 and the same path, to the first `serviceDomain`.",
+            example="acme.com,old.acme.com",
+            effect=Effect.RELOAD,
+        ),
+    ] = ()
     redirect_when_http_proto: Annotated[
         Flag,
         Label(

@@ -92,3 +92,25 @@ async def test_challenges_are_never_redirected(binary: Path, folder: Path, origi
     async with edge(binary, folder, behind(origin, labels)) as proxy:
         assert (await proxy.ask(CHALLENGE, "X-Forwarded-Proto: http")).status == 200
         assert (await proxy.ask("/.well-known/other", "X-Forwarded-Proto: http")).status == 302
+
+
+async def test_redirect_from_domain(binary: Path, folder: Path, origin: Origin) -> None:
+    """Requests for a former domain are sent on to the first of today's, path and query kept, by the same protocol."""
+    labels = {"serviceDomain": "web.test,other.test", "redirectFromDomain": "old.test,older.test"}
+    async with edge(binary, folder, behind(origin, labels)) as proxy:
+        for host in ("old.test", "OLDER.test.:80"):
+            answer = await proxy.ask("/a?b=c", host=host)
+            assert (answer.status, answer.headers["location"]) == (301, "http://web.test/a?b=c")
+        secure = await proxy.ask("/a", host="old.test", tls=True)
+        assert secure.headers["location"] == "https://web.test/a"
+        assert (await proxy.ask("/web", host="other.test")).status == 200
+        assert (await proxy.ask("/web", host="veryold.test")).status == 503
+
+
+async def test_service_domain_match_all(binary: Path, folder: Path, origin: Origin) -> None:
+    """The former label for "this domain and all below"."""
+    labels = {"serviceDomain": "web.test", "serviceDomainMatchAll": "true"}
+    async with edge(binary, folder, behind(origin, labels)) as proxy:
+        assert (await proxy.ask("/web", host="web.test")).status == 200
+        assert (await proxy.ask("/web", host="a.web.test:8080")).status == 200
+        assert (await proxy.ask("/web", host="notweb.test")).status == 503

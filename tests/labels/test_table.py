@@ -11,6 +11,7 @@ from models.types import Port
 
 ROWS = [pytest.param(row, id=row.name) for row in TABLE.values()]
 CONTEXT = {
+    "redirectFromDomain": {"serviceDomain": "x.com"},
     "srcPort": {"reqMode": "tcp"},
     "reqMode": {"srcPort": "6379"},
     "usersPassEncrypted": {"users": "ann:$1$x$y"},
