@@ -72,6 +72,11 @@ def random_path(dice: random.Random, pair: Pair) -> str:
     return f"/{before}{pair.sample}{after}".replace("?", "x")
 
 
+def slashed(path: str) -> str:
+    """Return a path with the slash that a substitution may have taken away: without one there is no request."""
+    return path if path.startswith("/") else f"/{path}"
+
+
 def is_comparable(pair: Pair) -> bool:
     """Tell whether a label may have it, and all regular expression libraries mean the same by it."""
     is_markup = any(mark in pair.label for mark in ("{{", "}}", "{%", "%["))
@@ -99,7 +104,7 @@ async def test_haproxy_rewrites_as_python_does(version: str, tmp_path: Path) -> 
     wrong = {
         (pairs[number], path): (answer.body.decode(), expected)
         for (number, path), answer in zip(asked, answers, strict=True)
-        if answer.body.decode() != (expected := f"GET {pairs[number].applied(path)}?q=/a,b HTTP/1.1")
+        if answer.body.decode() != (expected := f"GET {slashed(pairs[number].applied(path))}?q=/a,b HTTP/1.1")
     }
     assert wrong == {}
     assert sum(pairs[number].applied(path) != path for number, path in asked) > len(asked) / 4
