@@ -151,7 +151,7 @@ class Edge:
     def runtime(self, command: str) -> str:
         """Say a command on the runtime socket and return the answer."""
         with socket.socket(socket.AF_UNIX) as opened:
-            opened.connect(str(self.folder / "r.sock"))
+            opened.connect(str(self.folder / Path(MACHINE.runtime_socket).name))
             opened.sendall(f"{command}\n".encode())
             opened.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: opened.recv(65536), b"")).decode().strip()

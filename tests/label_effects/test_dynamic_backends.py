@@ -13,7 +13,10 @@ from models.snapshot import SwarmService
 EXAMPLES = {name: row.label.example for name, row in TABLE.items()}
 HTTP = {"servicePath": "/web", "port": "8080"}
 TCP = {"reqMode": "tcp", "srcPort": "6379", "port": "6379"}
-NOT_ALONE = {"replicas", "reqMode", "outboundHostname", "usersSecret", "usersPassEncrypted", "proxyInstanceName"}
+NOT_ALONE = {
+    *("replicas", "reqMode", "outboundHostname", "usersSecret", "usersPassEncrypted", "proxyInstanceName"),
+    *("serviceCert", "verifyClientSsl", "sslVerifyCa", "redirectFromDomain"),
+}
 """Labels whose example needs more than itself, or leaves nothing in HAProxy."""
 
 
