@@ -31,10 +31,11 @@ def of_one_label(name: str) -> SwarmService:
 async def test_backend_is_made_at_run_time(name: str, folder: Path) -> None:
     """HAProxy takes ``add backend`` and ``add server`` with all that the label brings."""
     async with edge(haproxy_binary("3.4"), folder, of_one_label(name)) as proxy:
-        for backend in proxy.rendered.backends.values():
-            added = proxy.runtime(f"add backend made from {backend.profile} mode {backend.mode}")
+        for count, backend in enumerate(proxy.rendered.backends.values()):
+            made = f"made{count}"
+            added = proxy.runtime(f"add backend {made} from {backend.profile} mode {backend.mode}")
             assert added == "New backend registered."
             for number, server in enumerate(backend.servers.values()):
-                line = f"add server made/s{number} {server.address}:{server.port} {server.options}"
+                line = f"add server {made}/s{number} {server.address}:{server.port} {server.options}"
                 assert proxy.runtime(line) == "New server registered."
-            assert proxy.runtime("publish backend made") == "Backend published."
+            assert proxy.runtime(f"publish backend {made}") == "Backend published."
