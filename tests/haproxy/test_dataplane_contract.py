@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypedDict, Unpack
 
 import pytest
+from binaries import VERSIONS, haproxy_binary
 from fakes.fake_dataplane import UNKNOWN_KEYWORD, FakeDataplane, FakeHAProxy
-from haproxy.conftest import VERSIONS, MakeDataplane, need_haproxy
+from haproxy.conftest import MakeDataplane
 from haproxy.worlds import ENDINGS, PREFIXES, PROFILE, Servers, world
 
 from controller.changes import (
@@ -94,7 +95,7 @@ async def bench(
         haproxy = FakeHAProxy(capabilities=_OF_VERSION[version])
         yield Bench(FakeDataplane(haproxy), lambda: FakeDataplane(haproxy), haproxy.capabilities, folder / "r", port)
         return
-    binary = need_haproxy(version)
+    binary = haproxy_binary(version)
     real = make_dataplane(binary)
     yield Bench(real, lambda: make_dataplane(binary), _OF_VERSION[version], real.runtime_socket, port)
 
