@@ -211,13 +211,12 @@ def _add_destination(
     facts.extend(_claim_redirects(build, candidate, destination))
     for way in candidate.form.ways(destination):
         name = _backend_name(destination, way)
-        if destination.matching.req_mode == "http":
-            build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at))
-        elif candidate.closed and destination.balancing.service_group:
-            continue
-        elif conflict := _claim_port(build, candidate, destination, name, settings):
-            facts.append(conflict)
-            continue
+        if destination.matching.req_mode == "tcp":
+            if candidate.closed and destination.balancing.service_group:
+                continue
+            if conflict := _claim_port(build, candidate, destination, name, settings):
+                facts.append(conflict)
+                continue
         endpoints = endpoints_of(
             candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
         )
@@ -232,6 +231,9 @@ def _add_destination(
             closed=candidate.closed or access.closed or proof.closed,
             identity=proof.identity,
         )
+        if backend.mode == "http":
+            ready = bool(backend.servers) and not backend.closed
+            build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at, ready=ready))
         if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
             facts.extend(_join_group(build, destination.balancing.service_group, backend))
         else:

@@ -24,16 +24,20 @@ can forge a key.
 What is found there is either a backend (``>backend``), or candidates that have to be tested (``|id|id|``), perhaps
 with a backend for when none of them holds (``|id|id|>backend``). If there is none, the search goes on, and what it
 finds is appended. The tests themselves are `rules`, in order of precedence.
+
+Claims of one traffic group may be the same: then what is found is not a backend but the name of a split
+(`models.traffic`), and ``splits`` has the backend of each of its slots (``name#slot``).
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
 
 from models.predicates import Predicate
+from models.traffic import Member, slots_of, split_name
 
 ANY_DOMAIN = "*"
 ACME_PREFIX = "/.well-known/acme-challenge"
@@ -57,7 +61,7 @@ class Claim:
     """A destination's wish to answer the requests for one domain pattern and one path.
 
     ``is_default`` marks the claim for whatever nobody else answers; ``tests_domain`` one whose domain is only among
-    its predicates.
+    its predicates. Claims of one ``group`` share a route by ``weight``; ``ready`` says whether there are servers.
     """
 
     domain: str
@@ -72,6 +76,9 @@ class Claim:
     priority: int = 0
     is_default: bool = False
     tests_domain: bool = False
+    group: str | None = None
+    weight: int = 0
+    ready: bool = True
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -158,6 +165,7 @@ class RoutingTable:
     prefixes: Mapping[str, str] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     tiers: tuple[str, ...] = (ACME_TIER, DEFAULT_TIER)
+    splits: Mapping[str, str] = field(default_factory=dict)
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The routes in words, by backend."""
 
@@ -170,8 +178,9 @@ class RoutingTable:
 
 def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict, ...]]:
     """Settle who gets which route, and build the tables."""
-    winners, conflicts = _settle(claims)
-    ordered = sorted(winners, key=lambda claim: claim.precedence)
+    settled, conflicts = _settle(claims)
+    answers = [_answer(holders) for holders in settled]
+    ordered = sorted((answer.claim for answer in answers), key=lambda claim: claim.precedence)
     tiers = _tiers(ordered)
     scopes: dict[tuple[str, str], _Scope] = {}
     for claim in ordered:
@@ -182,7 +191,7 @@ def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict
     for (tier, domain), scope in scopes.items():
         exacts |= {f"{domain}#{tier}{path}": value for path, value in scope.exact_values().items()}
         prefixes |= {f"{domain}#{tier}{path}": value for path, value in scope.prefix_values().items()}
-    patterns = {claim.domain for claim in winners} - {ANY_DOMAIN}
+    patterns = {claim.domain for claim in ordered} - {ANY_DOMAIN}
     endings = {pattern[1:] for pattern in patterns if pattern.startswith("*")}
     table = RoutingTable(
         domains={domain: _chain(domain, endings) for domain in sorted(patterns) if not domain.startswith("*")},
@@ -193,20 +202,47 @@ def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict
         prefixes=dict(sorted(prefixes.items())),
         rules=tuple(Rule(claim.id, claim.backend, claim.predicates) for claim in ordered if claim.predicates),
         tiers=tiers,
-        routes=_routes(ordered),
+        splits=_splits(answers),
+        routes=_routes(claim for holders in settled for claim in holders),
     )
     return table, conflicts
 
 
-def _settle(claims: Iterable[Claim]) -> tuple[list[Claim], tuple[Conflict, ...]]:
-    """Give each route to the oldest claim."""
-    winners: dict[tuple[object, ...], Claim] = {}
+def _settle(claims: Iterable[Claim]) -> tuple[list[list[Claim]], tuple[Conflict, ...]]:
+    """Give each route to the oldest claim, and to those that share it with this one."""
+    holders: dict[tuple[object, ...], list[Claim]] = {}
     conflicts: list[Conflict] = []
     for claim in sorted(claims, key=lambda claim: claim.seniority):
-        winner = winners.setdefault(claim.identity, claim)
-        if winner is not claim:
-            conflicts.append(Conflict(loser=claim, winner=winner))
-    return list(winners.values()), tuple(conflicts)
+        held = holders.setdefault(claim.identity, [])
+        if held and not (claim.group and claim.group == held[0].group):
+            conflicts.append(Conflict(loser=claim, winner=held[0]))
+        else:
+            held.append(claim)
+    return list(holders.values()), tuple(conflicts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What answers a route: the claim to be looked up, and the backends of the slots if it is shared."""
+
+    claim: Claim
+    slots: tuple[str, ...] = ()
+
+
+def _answer(holders: Sequence[Claim]) -> _Answer:
+    """Return what answers a route that these claims hold, the oldest first."""
+    first = holders[0]
+    if len(holders) == 1 or first.group is None:
+        return _Answer(first)
+    members = [Member(claim.backend, claim.weight, claim.ready) for claim in holders]
+    return _Answer(replace(first, backend=split_name(first.group, members)), slots_of(members))
+
+
+def _splits(answers: Iterable[_Answer]) -> dict[str, str]:
+    ordered = sorted(answers, key=lambda answer: answer.claim.backend)
+    return {
+        f"{answer.claim.backend}#{slot}": backend for answer in ordered for slot, backend in enumerate(answer.slots)
+    }
 
 
 def _tiers(ordered: Sequence[Claim]) -> tuple[str, ...]:

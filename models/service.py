@@ -26,6 +26,7 @@ from models.labels.matching import Matching
 from models.labels.redirects import Redirects
 from models.labels.rewriting import Rewriting
 from models.labels.target import Target
+from models.labels.traffic import Traffic
 from models.predicates import Predicate
 
 
@@ -51,6 +52,7 @@ class Destination(Frozen):
     custom: Custom = Custom()
     backend_tls: BackendTls = BackendTls()
     target: Target = Target()
+    traffic: Traffic = Traffic()
 
 
 @dataclass(frozen=True, slots=True)

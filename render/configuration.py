@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from models import routing
+from models import routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
 from models.proxy import Backend, Desired, TcpFrontend
@@ -32,6 +32,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
             records.REDIRECTS: desired.redirects,
+            records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
@@ -100,6 +101,8 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
+            slots=traffic.SLOTS,
+            split_mark=traffic.NAME_MARK,
             lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),

@@ -19,7 +19,7 @@ from render.sections import Section, SectionKind, digest, table_name
 SLOTS = ("options", "request", "response", "extra")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
 
-_IN_MAPS = frozenset({"matching", "target", "backend_tls"})
+_IN_MAPS = frozenset({"matching", "target", "traffic", "backend_tls"})
 """Families that become map entries and servers, or reach a profile in another form."""
 
 

@@ -13,6 +13,7 @@ from render.sections import digest
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 REDIRECTS = "maps/redirects.map"
+SPLITS = "maps/splits.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
 BACKENDS = "maps/backends.map"
@@ -22,7 +23,7 @@ LOADED = "maps/loaded.map"
 ORDERED_MAPS = frozenset({WILDCARDS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
-MAKE_ORDER = (BACKENDS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
+MAKE_ORDER = (BACKENDS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 They vanish in reverse."""
