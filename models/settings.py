@@ -25,6 +25,9 @@ class Bind(Frozen):
     accept_proxy: bool = False
     ssl: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.port}{' accept-proxy' if self.accept_proxy else ''}{':ssl' if self.ssl else ''}"
+
 
 def _to_bind(item: object) -> object:
     if not isinstance(item, str):
