@@ -21,6 +21,7 @@ from controller.backoff import Backoff
 from controller.certificates import CertificateStore
 from controller.endpoints import Surroundings
 from controller.environment import SECRETS_DIR
+from controller.error_files import find_error_files
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy, has_quic
 from controller.haproxy.dataplane import HAProxyDataplane
@@ -207,6 +208,7 @@ def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
         runtime_socket=str(dataplane.runtime_socket),
         internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
         quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
+        error_files=find_error_files(settings.errorfiles_dir),
     )
 
 

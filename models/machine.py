@@ -4,13 +4,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorFile:
+    """A page of the operator's for one status, as a file that HAProxy can read and use."""
+
+    status: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Facts about the machine that are written into HAProxy's configuration.
 
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
     ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
     sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only. ``quic`` tells
-    whether HAProxy speaks QUIC, which HTTP/3 needs.
+    whether HAProxy speaks QUIC, which HTTP/3 needs; ``error_files`` are the operator's own error pages.
     """
 
     maxconn: int
@@ -18,3 +26,4 @@ class Machine:
     runtime_socket: str
     internal_socket: str
     quic: bool = False
+    error_files: tuple[ErrorFile, ...] = ()

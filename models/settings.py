@@ -187,6 +187,9 @@ class ProxySettings(Settings):
         Path,
         Field(description="Folder of certificates; its folder `ca` has authorities for `com.df.sslVerifyCa`."),
     ] = Path("/certs")
+    errorfiles_dir: Annotated[
+        Path, Field(description="Folder of your own error pages, `<status>.http`, read when the proxy starts.")
+    ] = Path("/errorfiles")
     preferred_certificate: Annotated[
         ListOf[str],
         Field(
