@@ -214,6 +214,16 @@ def secret_not_found(*, secret: str, label: str) -> Condition:
     )
 
 
+def users_without_password(names: Iterable[str]) -> Condition:
+    """Users who are let in have no password anywhere, so they cannot be; the others can."""
+    who = ", ".join(names)
+    return _bad(
+        Reason.SECRET_NOT_FOUND,
+        f"com.df.users names {who} without a password, and neither com.df.usersSecret nor USERS has one; "
+        "they are left out",
+    )
+
+
 def certificate_invalid(problem: str) -> Condition:
     """The certificate in ``serviceCert`` is of no use; ``problem`` says why."""
     return _bad(Reason.CERTIFICATE_INVALID, f"the certificate in com.df.serviceCert {problem}")

@@ -11,6 +11,7 @@ from models.settings import ProxySettings
 from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind
 
@@ -32,6 +33,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
             records.REDIRECTS: desired.redirects,
+            records.LOGINS: logins_of(desired.backends),
+            records.CREDENTIALS: credentials_of(desired.backends),
             records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,

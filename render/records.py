@@ -13,6 +13,8 @@ from render.sections import digest
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 REDIRECTS = "maps/redirects.map"
+LOGINS = "maps/logins.map"
+CREDENTIALS = "maps/credentials.map"
 SPLITS = "maps/splits.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
@@ -20,10 +22,13 @@ BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
 
+REMEMBERED_LOGINS = "table:logins"
+"""The table of who has shown a password that could only be checked by hashing it."""
+
 ORDERED_MAPS = frozenset({WILDCARDS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
-MAKE_ORDER = (BACKENDS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
+MAKE_ORDER = (BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 They vanish in reverse."""

@@ -51,6 +51,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "preferred_certificate": ("a*,b.pem", ("a*", "b.pem")),
     "crt_list_path": ("/crt-list.txt", Path("/crt-list.txt")),
     "ca_file": ("/ca.pem", Path("/ca.pem")),
+    "errorfiles_dir": ("/pages", Path("/pages")),
     "enable_h2": ("false", False),
     "enable_h3": ("true", True),
     "ssl_bind_options": ("ssl-min-ver TLSv1.3", "ssl-min-ver TLSv1.3"),
