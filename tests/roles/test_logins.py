@@ -22,7 +22,7 @@ def login(user: str, password: str) -> dict[str, str]:
 def remembered(proxy: Proxy) -> int:
     """Return how many have passed with a password that had to be hashed."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(str(proxy.home / "run" / "haproxy.sock"))
+        connection.connect(str(proxy.home / "run" / "runtime.sock"))
         connection.sendall(b"show table table:logins\n")
         connection.shutdown(socket.SHUT_WR)
         return connection.makefile().read().count("key=")
