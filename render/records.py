@@ -15,14 +15,16 @@ WILDCARDS = "maps/wildcards.map"
 REDIRECTS = "maps/redirects.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
+PASSED_NAMES = "maps/passed-names.map"
+PASSED_ENDINGS = "maps/passed-endings.map"
 BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
 
-ORDERED_MAPS = frozenset({WILDCARDS})
+ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
-MAKE_ORDER = (BACKENDS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
+MAKE_ORDER = (BACKENDS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS, PASSED_ENDINGS, PASSED_NAMES)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 They vanish in reverse."""
