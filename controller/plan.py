@@ -4,7 +4,7 @@
 observed against rendered                       plan
 ==============================================  ==========================================================
 no HAProxy                                      start
-core or a TCP frontend differs                  reload (settings, frontend)
+core, a TCP or an SNI frontend differs          reload (settings, frontend)
 a profile or user list is not loaded            reload (profile)
 a backend is missing, HAProxy 3.4               add it with its servers, publish it, then its record and routes
 a backend is missing, older HAProxy             reload (backend)
@@ -43,7 +43,7 @@ from controller.changes import (
 from models.observed import Capability, Observed, ObservedServer
 from render import records
 from render.files import Rendered, RenderedBackend
-from render.sections import SectionKind, is_table
+from render.sections import SectionKind, is_own
 
 _REASON_OF_KIND: Mapping[str, ReloadReason] = {
     SectionKind.CORE: ReloadReason.SETTINGS,
@@ -188,7 +188,7 @@ def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, st
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
     for name, servers in observed.backends.items():
-        if is_table(name):
+        if is_own(name):
             continue
         wanted = rendered.backends[name].servers if name in rendered.backends else {}
         yield from (ServerRetired(name, server) for server in servers if server not in wanted)

@@ -245,7 +245,11 @@ def footprints_of(desired: Desired) -> dict[str, Footprint]:
     routes: dict[str, list[str]] = {}
     ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
     for backend in desired.backends:
-        words = (*desired.routing.routes.get(backend.name, ()), *ports.get(backend.name, ()))
+        words = (
+            *desired.routing.routes.get(backend.name, ()),
+            *desired.passthrough.routes.get(backend.name, ()),
+            *ports.get(backend.name, ()),
+        )
         for service in backend.services:
             backends.setdefault(service, []).append(backend.name)
             routes.setdefault(service, []).extend(words)

@@ -167,6 +167,15 @@ def route_conflict(*, route: str, winner: str) -> Condition:
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by service {winner}, which is older and keeps it")
 
 
+def passed_through(*, name: str, port: int, winner: str) -> Condition:
+    """The older service ``winner`` has the TLS connections for ``name`` passed through to it."""
+    return _bad(
+        Reason.ROUTE_CONFLICT,
+        f"HTTPS requests for {name} on port {port} are passed through to service {winner} (com.df.reqMode=sni), which "
+        f"is older; with com.df.srcPort set to another port this service does not claim them",
+    )
+
+
 def route_repeated(*, route: str, index: int) -> Condition:
     """Another destination of the same service, with the lower ``index``, has the same route."""
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by destination {index} of the same service")

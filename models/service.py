@@ -95,7 +95,7 @@ class ProxyService(Frozen):
         ways = []
         if target.port is not None:
             ways.append(Way(f"{self.acl_name}-be{target.port}_{index}", target.port))
-        if target.https_port is not None:
+        if target.https_port is not None and destination.matching.req_mode == "http":
             came_by_https = Predicate("dst_port", (str(destination.matching.src_https_port),))
             ways.append(
                 Way(f"https-{self.acl_name}-be{target.https_port}_{index}", target.https_port, (came_by_https,))

@@ -1,10 +1,12 @@
 """`render`: from the desired state to the files of one configuration, with the owner of every line."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from models import routing, traffic
+from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
+from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
 from models.settings import ProxySettings
@@ -17,6 +19,10 @@ from render.sections import Section, SectionKind
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
+_RULE = re.compile(
+    r"    (?:use_backend %\[|(?:http-request|tcp-request content) set-var\(txn\.passed\) )str\(([^)]+)\)"
+)
+"""A rule that chooses one service's backend, among lines that are for all."""
 
 
 def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
@@ -38,6 +44,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
+            records.PASSED_ENDINGS: desired.passthrough.endings,
+            records.PASSED_NAMES: desired.passthrough.names,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
             records.CERTIFICATES: {
                 file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
@@ -45,7 +53,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks),
+        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends}),
         backends=backends,
         certificates=certificates,
         authorities={
@@ -87,7 +95,8 @@ def _sections(
         for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
     ]
     core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
-    return [core, *shared, *(_tcp_section(frontend) for frontend in desired.tcp_frontends)]
+    by_name = (_passthrough_section(port, desired, settings, machine) for port in desired.passthrough.ports)
+    return [core, *shared, *map(_tcp_section, desired.tcp_frontends), *by_name]
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
@@ -100,12 +109,16 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             records=records,
             depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
+            any_name=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
+            passthrough=desired.passthrough,
+            passed_ports={port.port for port in desired.passthrough.ports},
+            handover=passthrough.HANDOVER,
             lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),
@@ -130,6 +143,23 @@ def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
 def _tcp_section(frontend: TcpFrontend) -> Section:
     text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend)
     return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
+
+
+def _passthrough_section(port: PassthroughPort, desired: Desired, settings: ProxySettings, machine: Machine) -> Section:
+    """Return the frontend of a port, named as DFP names it; it takes the place of a bind of the HTTP frontend."""
+    text = (
+        environment()
+        .get_template("passthrough.cfg.j2")
+        .render(
+            port=port,
+            records=records,
+            accept_proxy=any(bind.port == port.port and bind.accept_proxy for bind in settings.binds),
+            maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
+            handover=passthrough.HANDOVER,
+            any_name=routing.ANY_DOMAIN,
+        )
+    )
+    return Section(SectionKind.FRONTEND, f"service_{port.port}", text)
 
 
 def _rendered_backend(backend: Backend, profile: Profile) -> RenderedBackend:
@@ -158,12 +188,26 @@ def address_text(address: str) -> str:
     return f"ipv6@{address}" if ":" in address else address
 
 
-def _owners(blocks: Iterable[tuple[str, tuple[str, ...]]]) -> dict[int, tuple[str, ...]]:
+def _owners(
+    blocks: Iterable[tuple[str, tuple[str, ...]]], by_backend: Mapping[str, tuple[str, ...]]
+) -> dict[int, tuple[str, ...]]:
     owners: dict[int, tuple[str, ...]] = {}
     line = 1
     for text, names in blocks:
         count = text.count("\n") + 1  # the blocks are joined by one more line break
         if names:
             owners.update(dict.fromkeys(range(line, line + count), names))
+        else:
+            owners.update(_rule_owners(line, text, by_backend))
         line += count
     return owners
+
+
+def _rule_owners(
+    first: int, text: str, by_backend: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Return whose the rules are in a block that is for all."""
+    for number, line in enumerate(text.splitlines(), first):
+        match = _RULE.match(line)
+        if match and match[1] in by_backend:
+            yield number, by_backend[match[1]]

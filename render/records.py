@@ -18,6 +18,8 @@ CREDENTIALS = "maps/credentials.map"
 SPLITS = "maps/splits.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
+PASSED_NAMES = "maps/passed-names.map"
+PASSED_ENDINGS = "maps/passed-endings.map"
 BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
@@ -25,10 +27,13 @@ LOADED = "maps/loaded.map"
 REMEMBERED_LOGINS = "table:logins"
 """The table of who has shown a password that could only be checked by hashing it."""
 
-ORDERED_MAPS = frozenset({WILDCARDS})
+ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
-MAKE_ORDER = (BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
+MAKE_ORDER = (
+    *(BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
+    *(PASSED_ENDINGS, PASSED_NAMES),
+)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 They vanish in reverse."""

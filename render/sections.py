@@ -50,6 +50,6 @@ def table_name(content: str) -> str:
     return f"table:{digest(content)}"
 
 
-def is_table(backend: str) -> bool:
-    """Return whether a backend of HAProxy's is a table, and so none of a service."""
-    return backend.startswith("table:")
+def is_own(backend: str) -> bool:
+    """Return whether a backend of HAProxy's is the proxy's own (a table, the handover) and none of a service."""
+    return ":" in backend

@@ -22,6 +22,22 @@ _LABELS = st.fixed_dictionaries(
 _TCP = st.fixed_dictionaries(
     {"reqMode": st.just("tcp"), "srcPort": st.sampled_from(["6379", "5432", "80"]), "port": st.just("6379")}
 )
+_NAMES = st.one_of(
+    st.fixed_dictionaries({"serviceDomain": _DOMAINS}),
+    st.fixed_dictionaries({"servicePath": st.just("^a,^b"), "pathType": st.just("req_ssl_sni -i -m reg")}),
+    st.fixed_dictionaries(
+        {"servicePath": st.just("x.com"), "pathType": st.sampled_from(["req.ssl_sni -m end", "path"])}
+    ),
+    st.just({}),
+)
+_SNI = st.builds(
+    lambda names, port: names | port,
+    _NAMES,
+    st.fixed_dictionaries(
+        {"reqMode": st.just("sni"), "port": st.just("443")},
+        optional={"srcPort": st.sampled_from(["6379", "8443", "80"]), "clitcpka": st.just("true")},
+    ),
+)
 
 
 def services(name: str, labels: st.SearchStrategy[dict[str, str]] | None = None) -> st.SearchStrategy[SwarmService]:
@@ -29,7 +45,7 @@ def services(name: str, labels: st.SearchStrategy[dict[str, str]] | None = None)
     return st.builds(
         service,
         st.just(name),
-        st.one_of(_LABELS, _LABELS, _TCP) if labels is None else labels,
+        st.one_of(_LABELS, _LABELS, _LABELS, _TCP, _SNI) if labels is None else labels,
         tasks=st.integers(0, 3),
         endpoint_mode=st.sampled_from(["vip", "dnsrr"]),
         vips=st.sampled_from([["10.0.1.10/24"], ["10.0.1.11/24"], ["10.9.9.9/24"]]),
