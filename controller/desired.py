@@ -294,7 +294,7 @@ def _claim_port(
 ) -> Condition | None:
     """Claim the TCP port of a destination; return the conflict if somebody has it."""
     port = destination.matching.src_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.binds)}:
+    if port in settings.own_ports:
         return conditions.port_conflict(port=port, winner="the proxy itself")
     connection = destination.connection
     frontend = TcpFrontend(

@@ -17,10 +17,13 @@ from render.sections import Section, SectionKind
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
 
+_HOPS = 5
+"""How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
+
 
 def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
     """Render the whole configuration; the same input gives the same bytes on every machine."""
-    profiles = [(backend, profile_of(backend)) for backend in desired.backends]
+    profiles = [(backend, profile_of(backend, settings)) for backend in desired.backends]
     sections = _sections(desired, settings, machine, profiles)
     backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
     certificates = _certificates(desired.certificates, settings)
@@ -72,7 +75,7 @@ def _sections(
     owners: dict[str, set[str]] = {}
     used: dict[str, Section] = {}
     every = [
-        *((None, profile) for profile in plain_profiles()),
+        *((None, profile) for profile in plain_profiles(settings)),
         *((service, profile) for b, profile in profiles for service in b.services),
     ]
     for service, profile in every:
@@ -84,7 +87,7 @@ def _sections(
         for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
     ]
     core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
-    return [core, *shared, *(_tcp_section(frontend) for frontend in desired.tcp_frontends)]
+    return [core, *shared, *(_tcp_section(frontend, settings) for frontend in desired.tcp_frontends)]
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
@@ -95,6 +98,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             settings=settings,
             machine=machine,
             records=records,
+            hops=_HOPS,
             depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
@@ -124,8 +128,8 @@ def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
     return None if desired.certificates.default is None else CRT_LIST_FILE
 
 
-def _tcp_section(frontend: TcpFrontend) -> Section:
-    text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend)
+def _tcp_section(frontend: TcpFrontend, settings: ProxySettings) -> Section:
+    text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend, settings=settings)
     return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
 
 

@@ -7,6 +7,7 @@ A field ``stats_user`` is the variable ``STATS_USER`` and the secret ``dfp_stats
 from models.settings.listener import ListenerSettings
 from models.settings.ports import Bind
 from models.settings.proxy import ProxySettings
+from models.settings.request_log import Capture
 from models.settings.shared import Settings
 
-__all__ = ["Bind", "ListenerSettings", "ProxySettings", "Settings"]
+__all__ = ["Bind", "Capture", "ListenerSettings", "ProxySettings", "Settings"]

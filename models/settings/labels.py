@@ -1,4 +1,4 @@
-"""How labels are read, what holds where they say nothing, and which services are this proxy's."""
+"""How labels are read, which services are this proxy's, and who may access them."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,12 @@ from models.types import Allowed, Flag
 
 
 def _to_users(value: object) -> object:
-    return parse_users(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    users = parse_users(value)
+    if users and all(user.password is None for user in users):
+        raise ValueError("has no user with a password")
+    return users
 
 
 class Labels(Frozen):

@@ -3,20 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from models.reading import LabelRules
+from models.settings.label_defaults import LabelDefaults
 from models.settings.labels import Labels
 from models.settings.ports import Ports
+from models.settings.request_log import RequestLog
 from models.settings.shared import Settings
 from models.settings.statistics import Statistics
 from models.settings.timeouts import Timeouts
 from models.settings.tls import Tls
 from models.settings.values import Seconds
-from models.types import ListOf
+from models.types import Flag, ListOf
 
 
-class ProxySettings(Timeouts, Labels, Statistics, Tls, Ports, Settings):
+class ProxySettings(RequestLog, Timeouts, LabelDefaults, Labels, Statistics, Tls, Ports, Settings):
     """Variables of ``swarmgate proxy``."""
 
     listener_address: Annotated[
@@ -35,10 +37,41 @@ class ProxySettings(Timeouts, Labels, Statistics, Tls, Ports, Settings):
     drain_timeout: Annotated[
         Seconds, Field(description="Seconds that connections get to end when the proxy is stopped.")
     ] = 30
+    terminate_on_reload: Annotated[
+        Flag,
+        Field(
+            description="End the connections that HAProxy still has from before a reload at once. By default they get "
+            "an hour to end by themselves."
+        ),
+    ] = False
+    display_config_on_error: Annotated[
+        Flag, Field(description="Log the configuration that HAProxy refuses, without passwords.")
+    ] = False
+
+    @model_validator(mode="after")
+    def _stats_are_not_the_api(self) -> "ProxySettings":
+        if self.stats_frontend_port == self.port:
+            raise ValueError(f"STATS_PORT is {self.port}, which is the port of the API (PORT)")
+        return self
+
+    @property
+    def stats_frontend_port(self) -> int | None:
+        """The port of a frontend for the statistics page alone; None if it has none."""
+        is_http = any(bind.port == self.stats_port for bind in self.binds)
+        return self.stats_port if self.stats_user and not is_http else None
+
+    @property
+    def own_ports(self) -> frozenset[int]:
+        """All ports that are the proxy's, and so no service's."""
+        stats = () if self.stats_frontend_port is None else (self.stats_frontend_port,)
+        return frozenset((self.port, *stats, *(bind.port for bind in self.binds)))
 
     @property
     def label_rules(self) -> LabelRules:
         """How labels are read under these settings."""
         return LabelRules(
-            separator=self.separator, notify_label=self.df_notify_label, allow_raw_config=self.allow_raw_config
+            separator=self.separator,
+            notify_label=self.df_notify_label,
+            allow_raw_config=self.allow_raw_config,
+            defaults=self.label_defaults,
         )

@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr
 
 from models.base import Frozen
 from models.settings.values import Seconds
-from models.types import Port
+from models.types import Flag, Port
 
 
 class Settings(Frozen):
@@ -37,6 +37,9 @@ class Settings(Frozen):
         Literal["token", "open"],
         Field(description="Who may change things through the API: `token`, or (`open`) everybody who can reach it."),
     ] = "token"
+    healthcheck: Annotated[
+        Flag, Field(description="`false`: the container's health check succeeds whatever the state of the controller.")
+    ] = True
     resync_interval: Annotated[
         Seconds, Field(description="Seconds between two reconciles when nothing seems to have changed.")
     ] = 30
