@@ -20,7 +20,7 @@ import uvicorn
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
 from controller.endpoints import Surroundings
-from controller.environment import SECRETS_DIR
+from controller.environment import SECRETS_DIR, notices
 from controller.error_files import find_error_files
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy, has_quic
@@ -41,7 +41,7 @@ from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, read_surroundings
+from controller.surroundings import HostResolver, check_interfaces, read_surroundings
 from models.machine import Machine
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
@@ -58,6 +58,9 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     Raises:
         PermanentError: the settings cannot be used on this machine.
     """
+    for notice in notices(secrets_dir):
+        log.warning("A variable has no effect", **notice)
+    check_interfaces(settings)
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
@@ -196,7 +199,10 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return HAProxyDataplane(
-        find_haproxy(settings.haproxy_binary), state_dir=settings.state_dir, run_dir=settings.run_dir
+        find_haproxy(settings.haproxy_binary),
+        state_dir=settings.state_dir,
+        run_dir=settings.run_dir,
+        terminate_on_reload=settings.terminate_on_reload,
     )
 
 

@@ -316,7 +316,8 @@ def _claim_port(
     """
     by_name = destination.matching.req_mode == "sni"
     port = destination.matching.opened_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.binds if not (by_name and bind.ssl))}:
+    shareable = {bind.port for bind in settings.binds if by_name and bind.ssl}
+    if port in settings.own_ports - shareable:
         return conditions.port_conflict(port=port, winner="the proxy itself")
     user = "names" if by_name else backend
     present, owner = build.ports.setdefault(port, (user, candidate.swarm.name))

@@ -8,14 +8,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import NoReturn
 
 import structlog
 
+from controller.blame import with_variables
 from controller.changes import Applied, Outcome, Plan
 from controller.desired import Judged, build_desired, hosts_outside, judge
 from controller.endpoints import Surroundings
 from controller.errors import ConfigRejectedError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates, rejected_lines
+from controller.http.redaction import redacted
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
@@ -121,13 +124,12 @@ class Reconciler:
                 with self.metrics.stage("apply"):
                     return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
+                self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
                 if not (self._quarantine(error, rendered, judged) or certificates):
-                    self._publish_failure(desired, snapshot, error)
-                    raise
+                    self._fail(desired, snapshot, rendered, error)
             except SwarmgateError as error:
-                self._publish_failure(desired, snapshot, error)
-                raise
+                self._fail(desired, snapshot, rendered, error)
 
     def _judge(self, snapshot: Snapshot) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
@@ -172,11 +174,18 @@ class Reconciler:
         self.metrics.services(self.status.count_by_condition())
         self.metrics.certificates(outcome.desired.certificates)
 
-    def _publish_failure(self, desired: Desired, snapshot: Snapshot, error: SwarmgateError) -> None:
-        """Have the conditions say that HAProxy runs what it ran before; the caller counts the failure."""
-        failure = conditions.apply_failed(str(error))
+    def _show_refused(self, error: ConfigRejectedError, rendered: Rendered) -> None:
+        """Log the configuration that HAProxy refused, if the operator wants to see it."""
+        if self.settings.display_config_on_error:
+            log.error("HAProxy refused a configuration", words=error.output, configuration=redacted(rendered.config))
+
+    def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
+        """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
+        told = with_variables(error, rendered)
+        failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
         self.metrics.services(self.status.count_by_condition())
+        raise told from (error.__cause__ if told is error else error)
 
     def _note_duration(self, outcome: "Converged", snapshot: Snapshot, seconds: float) -> None:
         waiting_since, self._waiting_since = self._waiting_since, None

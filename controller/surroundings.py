@@ -14,6 +14,8 @@ import structlog
 from controller.access import SECRET_PREFIX
 from controller.certificates import CertificateStore
 from controller.endpoints import Network, Surroundings
+from controller.errors import PermanentError
+from models.settings import ProxySettings
 
 log = structlog.get_logger()
 
@@ -29,6 +31,24 @@ def own_networks() -> tuple[Network, ...]:
             text = address.ip if isinstance(address.ip, str) else address.ip[0]
             found.add(ip_network(f"{text}/{address.network_prefix}", strict=False))
     return tuple(sorted(found, key=str))
+
+
+def check_interfaces(settings: ProxySettings) -> None:
+    """See to it that every interface that a port is to be bound to exists.
+
+    HAProxy does not insist on it: it warns, and listens on all interfaces.
+
+    Raises:
+        PermanentError: there is no such interface; the message names the variable.
+    """
+    known = sorted({name for _, name in socket.if_nameindex()})
+    for variable, binds in (("DEFAULT_PORTS", settings.default_ports), ("BIND_PORTS", settings.bind_ports)):
+        for bind in binds:
+            if bind.interface is not None and bind.interface not in known:
+                raise PermanentError(
+                    f"the variable {variable} (or secret dfp_{variable.lower()}): {bind} names the interface "
+                    f"{bind.interface}, which is none of {', '.join(known)}"
+                )
 
 
 def user_secrets(folder: Path) -> dict[str, str]:

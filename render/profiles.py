@@ -12,7 +12,9 @@ from typing import Any
 
 from models.labels._table import Family
 from models.proxy import Backend, ServerIdentity
+from models.reading import plain_destination
 from models.service import DESTINATION_FAMILIES, Destination
+from models.settings import ProxySettings
 from render.environment import environment
 from render.logins import hashed_section, remembering_section
 from render.sections import Section, SectionKind, digest, table_name
@@ -33,11 +35,9 @@ class Profile:
     server_options: str
 
 
-def profile_of(backend: Backend) -> Profile:
+def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
     """Return the profile of a backend; equal options give equal profiles."""
-    families = tuple(
-        (name, getattr(backend.destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS
-    )
+    families = _families(backend.destination)
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
     users = backend.user_list
@@ -49,6 +49,7 @@ def profile_of(backend: Backend) -> Profile:
         login=users is not None,
         identity=backend.identity,
         cookie=cookie,
+        behind_proxies=bool(settings.trusted_proxies),
     )
 
 
@@ -57,14 +58,24 @@ def authority_file(identity: ServerIdentity) -> str:
     return f"ca/{digest(identity.authority)}.pem"
 
 
-def plain_profiles() -> tuple[Profile, ...]:
+def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
-    plain = [(name, getattr(Destination(), name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS]
     kinds = [(mode, closed, False) for mode in ("http", "tcp") for closed in (False, True)]
     return tuple(
-        _profile(mode, tuple(plain), None, closed, login=login)
+        _profile(
+            mode,
+            _families(plain_destination(mode, settings.label_rules)),
+            None,
+            closed,
+            login=login,
+            behind_proxies=bool(settings.trusted_proxies),
+        )
         for mode, closed, login in (*kinds, ("http", False, True))
     )
+
+
+def _families(destination: Destination) -> tuple[tuple[str, Family], ...]:
+    return tuple((name, getattr(destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS)
 
 
 @lru_cache(maxsize=4096)
@@ -77,6 +88,7 @@ def _profile(
     login: bool = False,
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
+    behind_proxies: bool = False,
 ) -> Profile:
     table = _table_section(dict(families)["limits"])
     context = {
@@ -86,6 +98,7 @@ def _profile(
         "users": users.name if users else None,
         "table": table.name if table else None,
         "cookie": cookie,
+        "behind_proxies": behind_proxies,
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }

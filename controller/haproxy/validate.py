@@ -14,7 +14,9 @@ from render.files import CONFIG_FILE
 
 _LIMIT = 30.0
 _POSITION = re.compile(
-    rf"^\[(?:ALERT|WARNING)\] .*?\[(?:\S*/)?{re.escape(CONFIG_FILE)}:(?P<line>\d+)\][ :]*(?P<message>.+)$", re.MULTILINE
+    rf"^\[(?:ALERT|WARNING)\] +\(\d+\) : (?P<before>.*?)\[(?:\S*/)?{re.escape(CONFIG_FILE)}:(?P<line>\d+)\]"
+    r"[ :]*(?P<message>.+)$",
+    re.MULTILINE,
 )
 _CONTINUED = re.compile(r"\n {2,}(?=\S)")
 """Where HAProxy 3.0 and later goes on with a message in the next line."""
@@ -82,5 +84,6 @@ def rejected_lines(output: str) -> dict[int, str]:
     lines: dict[int, str] = {}
     for match in _POSITION.finditer(output):
         line, message = int(match["line"]), match["message"].strip()
+        message = match["before"].removeprefix("config : ") if message == "." else message
         lines[line] = f"{lines[line]}; {message}" if line in lines else message
     return lines
