@@ -11,11 +11,12 @@ from time import monotonic
 
 import structlog
 
+from controller.blame import found_by_halving, named_by_haproxy
 from controller.changes import Applied, Outcome, Plan
 from controller.desired import Judged, build_desired, hosts_outside, judge
 from controller.endpoints import Surroundings
 from controller.errors import ConfigRejectedError, SwarmgateError
-from controller.haproxy.validate import rejected_certificates, rejected_lines
+from controller.haproxy.validate import rejected_certificates
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
@@ -122,38 +123,55 @@ class Reconciler:
                     return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
                 certificates = self._refuse_certificates(error, rendered)
-                if not (self._quarantine(error, rendered, judged) or certificates):
+                if not (certificates or await self._quarantine(error, rendered, judged, snapshot)):
                     self._publish_failure(desired, snapshot, error)
                     raise
             except SwarmgateError as error:
                 self._publish_failure(desired, snapshot, error)
                 raise
 
-    def _judge(self, snapshot: Snapshot) -> Judged:
+    def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
         judged = judge(snapshot, self.settings, forms=self.forms, rejected={})
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
         self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry[0]}
-        if not self.rejected:
-            return judged
-        words = {name: words for name, (_, words) in self.rejected.items()}
-        return judge(snapshot, self.settings, forms=self.forms, rejected=words)
+        words = dict.fromkeys(without, "") | {name: words for name, (_, words) in self.rejected.items()}
+        return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
 
     async def _desire(self, judged: Judged) -> Desired:
         surroundings = await self.read_surroundings(hosts_outside(judged))
         return build_desired(judged, self.settings, surroundings, self.refused_certificates)
 
-    def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:
-        """Blame the services whose lines HAProxy refused; return False if there is none to blame."""
+    async def _quarantine(
+        self, error: ConfigRejectedError, rendered: Rendered, judged: Judged, snapshot: Snapshot
+    ) -> bool:
+        """Blame the services that HAProxy means; return False if there is none to blame."""
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
-        blamed = {
-            service: (forms[service], words)
-            for line, words in rejected_lines(error.output).items()
-            for service in rendered.owners.get(line, ())
-            if service in forms and service not in self.rejected
-        }
-        self.rejected |= blamed
+        named = named_by_haproxy(error, rendered)
+        blamed = {name: words for name, words in named.items() if name in forms} or await self._search(
+            error, judged, snapshot
+        )
+        self.rejected |= {name: (forms[name], words) for name, words in blamed.items()}
         return bool(blamed)
+
+    async def _search(self, error: ConfigRejectedError, judged: Judged, snapshot: Snapshot) -> dict[str, str]:
+        """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
+
+        async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
+            desired = await self._desire(self._judge(snapshot, without))
+            try:
+                await self.dataplane.check(render(desired, self.settings, self.machine))
+            except ConfigRejectedError as objection:
+                return objection
+            return None
+
+        names = [candidate.swarm.name for candidate in judged.candidates]
+        changed = [each.swarm.name for each in judged.candidates if self.forms.get(each.swarm.id) != each.form]
+        for suspects in (changed, names):
+            if found := await found_by_halving(error, suspects, objection):
+                log.warning("HAProxy refuses a service without naming it", service=found[0], words=found[1])
+                return dict((found,))
+        return {}
 
     def _refuse_certificates(self, error: ConfigRejectedError, rendered: Rendered) -> bool:
         """Note the certificates that HAProxy refused, by what they are; return False if there is none."""
