@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ import uvicorn
 
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
-from controller.endpoints import Surroundings
+from controller.endpoints import Needs, Surroundings
 from controller.environment import SECRETS_DIR, notices
 from controller.error_files import find_error_files
 from controller.errors import TemporaryError
@@ -35,13 +35,14 @@ from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, check_interfaces, read_surroundings
+from controller.surroundings import check_interfaces, read_surroundings
 from models.machine import Machine
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
@@ -228,9 +229,9 @@ def _can_quic(binary: Path) -> bool:
 
 def _surroundings_reader(
     secrets_dir: Path, certificates: CertificateStore
-) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+) -> Callable[[Needs], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
+    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates)
 
 
 def _digest(status: StatusStore) -> str:

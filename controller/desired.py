@@ -163,6 +163,16 @@ def hosts_outside(judged: Judged) -> frozenset[str]:
     )
 
 
+def ports_opened(judged: Judged) -> frozenset[int]:
+    """Return the ports that services ask the proxy to listen on."""
+    return frozenset(
+        port
+        for candidate in judged.candidates
+        for destination in candidate.form.destinations
+        if destination.matching.req_mode != "http" and (port := destination.matching.opened_port) is not None
+    )
+
+
 def build_desired(
     judged: Judged,
     settings: ProxySettings,
@@ -221,7 +231,8 @@ def _add_destination(
         if destination.matching.req_mode != "http":
             if candidate.closed and destination.balancing.service_group:
                 continue
-            if conflict := _claim_port(build, candidate, destination, name, settings):
+            conflict = _unusable_port(destination, surroundings)
+            if conflict := conflict or _claim_port(build, candidate, destination, name, settings):
                 facts.append(conflict)
                 continue
             if destination.matching.req_mode == "sni":
@@ -305,6 +316,13 @@ def _access(
     if destination.matching.req_mode != "http":
         return UserListResult()
     return user_list_of(candidate.swarm.name, destination.authentication, settings, surroundings.secrets)
+
+
+def _unusable_port(destination: Destination, surroundings: Surroundings) -> Condition | None:
+    """Return why HAProxy could not listen on a destination's port; if it tried, it would serve nobody meanwhile."""
+    port = destination.matching.opened_port or 0
+    why = surroundings.unusable_ports.get(port)
+    return None if why is None else conditions.port_unusable(port=port, why=why)
 
 
 def _claim_port(

@@ -24,14 +24,24 @@ class Surroundings:
     """What the proxy finds around itself.
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
-    the contents of the mounted secrets by name; ``now`` is when it all was read.
+    the contents of the mounted secrets by name; ``unusable_ports`` are those that HAProxy cannot listen on, with the
+    reason; ``now`` is when it all was read.
     """
 
     networks: tuple[Network, ...] = ()
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
+    unusable_ports: Mapping[int, str] = field(default_factory=dict)
     now: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What has to be found out around the proxy: addresses of host names, and whether ports can be listened on."""
+
+    hosts: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

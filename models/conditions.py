@@ -37,7 +37,7 @@ class Reason(StrEnum):
     ROUTE_CONFLICT = "RouteConflict"
     """An older service claims exactly the same route."""
     PORT_CONFLICT = "PortConflict"
-    """An older service, or the proxy itself, claims the same TCP port."""
+    """An older service, the proxy itself, or another program on its machine claims the same TCP port."""
     NAME_CONFLICT = "NameConflict"
     """An older service uses the same ``aclName``."""
     CERTIFICATE_INVALID = "CertificateInvalid"
@@ -184,6 +184,13 @@ def route_repeated(*, route: str, index: int) -> Condition:
 def port_conflict(*, port: int, winner: str) -> Condition:
     """The TCP port is taken by ``winner``."""
     return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")
+
+
+def port_unusable(*, port: int, why: str) -> Condition:
+    """The proxy cannot listen on the TCP port; ``why`` is what the machine says."""
+    return _bad(
+        Reason.PORT_CONFLICT, f"the proxy cannot listen on port {port} ({why}); give com.df.srcPort another port"
+    )
 
 
 def group_conflict(*, group: str, leader: str) -> Condition:

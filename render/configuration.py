@@ -15,7 +15,7 @@ from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
 from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
-from render.sections import Section, SectionKind
+from render.sections import Section, SectionKind, tcp_frontend_name
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
@@ -146,7 +146,7 @@ def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
 
 def _tcp_section(frontend: TcpFrontend, settings: ProxySettings) -> Section:
     text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend, settings=settings)
-    return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
+    return Section(SectionKind.FRONTEND, tcp_frontend_name(frontend.port), text, (frontend.service,))
 
 
 def _passthrough_section(port: PassthroughPort, desired: Desired, settings: ProxySettings, machine: Machine) -> Section:
