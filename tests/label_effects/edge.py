@@ -122,7 +122,7 @@ class Edge:
     async def talk(self, *requests: bytes, client: str | None = None, tls: bool = False) -> list[Answer]:
         """Send requests over one connection and return the answers."""
         if tls:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             opened = asyncio.open_unix_connection(self.folder / "tls.sock", ssl=context, server_hostname="proxy.test")
         else:
