@@ -15,8 +15,9 @@ _ORIGINS = (
     ("CRT_LIST_PATH", r"\| bind .*\|.*'crt-list'"),
     ("STATS_PORT", r"^frontend stats .*\| bind "),
     (_PORTS, r"^frontend services .*\| bind "),
-    ("DEBUG_TCP_FORMAT", r"^defaults logged-tcp .*\| log-format "),
-    ("DEBUG_HTTP_FORMAT", r"\| log-format "),
+    # HAProxy 2.8 says it of the last rule of the frontend that has a format, too.
+    ("DEBUG_TCP_FORMAT", r"^defaults logged-tcp .*\|.*failed to parse log-format"),
+    ("DEBUG_HTTP_FORMAT", r"^frontend (services|stats) .*\|.*failed to parse log-format"),
     ("CAPTURE_REQUEST_HEADER", r"\| capture request header "),
 )
 """Variables, and what is told of their lines: the section's first line, the line itself, and HAProxy's words."""

@@ -87,7 +87,7 @@ def rejected_lines(output: str) -> dict[int, str]:
     lines: dict[int, str] = {}
     for match in _POSITION.finditer(output):
         line, message = int(match["line"]), match["message"].strip()
-        message = match["before"].removeprefix("config : ") if message == "." else message
+        message = match["before"].removeprefix("config : ").strip() if message == "." else message
         lines[line] = f"{lines[line]}; {message}" if line in lines else message
     return lines
 

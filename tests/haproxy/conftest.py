@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from binaries import VERSIONS, haproxy_binary
@@ -38,7 +39,7 @@ def port() -> int:
     return free_port()
 
 
-MakeDataplane = Callable[[Path], HAProxyDataplane]
+MakeDataplane = Callable[..., HAProxyDataplane]
 
 
 @pytest.fixture
@@ -46,10 +47,11 @@ async def make_dataplane(folder: Path) -> AsyncIterator[MakeDataplane]:
     """Make controllers of one HAProxy, which is stopped after the test; each takes over from the one before."""
     made: list[HAProxyDataplane] = []
 
-    def make(binary: Path) -> HAProxyDataplane:
+    def make(binary: Path, **options: Any) -> HAProxyDataplane:  # noqa: ANN401 - any of its own
         if made:
             made[-1].close()
-        made.append(HAProxyDataplane(binary, state_dir=folder / "state", run_dir=folder / "run", load_limit=20))
+        folders = {"state_dir": folder / "state", "run_dir": folder / "run"}
+        made.append(HAProxyDataplane(binary, **folders, load_limit=20, **options))
         return made[-1]
 
     yield make
