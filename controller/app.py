@@ -135,7 +135,15 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     """
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
+    if settings.without_effect:
+        log.warning("Variables that change nothing", **settings.without_effect)
+    docker = DockerSource(
+        settings.engine,
+        settings.df_notify_label,
+        with_declared=writers_of(settings).enabled,
+        slow_poll=settings.polling_interval,
+        events=settings.event_types,
+    )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
 
