@@ -25,17 +25,17 @@ from benchmarks.world import World
 from controller.certificates import CertificateStore
 from controller.haproxy.commands import Command
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.limits import machine_limits
 from controller.haproxy.runtime import Session, ask_master
 from controller.interfaces import read_declarations
 from controller.loop import Round
+from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, read_surroundings
-from models.machine import Machine
+from controller.surroundings import read_surroundings
 from models.settings import Bind, ProxySettings
 
 _INSIDE = {"judge": ("judge",), "build": ("build_desired",)}
@@ -165,7 +165,9 @@ async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
         origin, http = free_ports(2)
         state, run = folder / "state", folder / "run"
         state.mkdir()
-        settings = ProxySettings(state_dir=state, run_dir=run, default_ports=(Bind(port=http),), certs_dir=folder)
+        settings = ProxySettings(
+            state_dir=state, run_dir=run, default_ports=(Bind(port=http),), certs_dir=folder, maxconn=4000
+        )
         dataplane = HAProxyDataplane(context.haproxy, state_dir=state, run_dir=run, load_limit=_LIMIT)
         metrics = StageMetrics()
         with engine(folder / "docker.sock", world, size, origin) as docker:
@@ -176,7 +178,7 @@ async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
                 source=declared.source,
                 dataplane=dataplane,
                 settings=settings,
-                machine=_machine(dataplane),
+                machine=machine_for(settings, dataplane),
                 read_surroundings=partial(
                     read_surroundings, HostResolver(), secrets=folder / "secrets", certificates=certificates
                 ),
@@ -191,16 +193,6 @@ async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
                 dataplane.close()
                 await dataplane.process.stop()
                 await declared.close()
-
-
-def _machine(dataplane: HAProxyDataplane) -> Machine:
-    limits = machine_limits()
-    return Machine(
-        maxconn=min(limits.maxconn, 4000),
-        fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-    )
 
 
 @contextmanager

@@ -21,17 +21,16 @@ from controller.backoff import Backoff
 from controller.certificates import CertificateStore
 from controller.endpoints import Needs, Surroundings
 from controller.environment import SECRETS_DIR, notices
-from controller.error_files import find_error_files
 from controller.errors import TemporaryError
-from controller.haproxy.binary import find_haproxy, has_quic
+from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.limits import machine_limits
 from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
 from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
 from controller.loop import ControlLoop, Pace, Result, Round
+from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
@@ -43,7 +42,6 @@ from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
 from controller.surroundings import check_interfaces, read_surroundings
-from models.machine import Machine
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
 
@@ -76,7 +74,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         source=source,
         dataplane=dataplane,
         settings=settings,
-        machine=_machine(settings, dataplane),
+        machine=machine_for(settings, dataplane),
         read_surroundings=_surroundings_reader(secrets_dir, certificates),
         status=status,
         metrics=metrics,
@@ -140,7 +138,15 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     """
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
+    if settings.without_effect:
+        log.warning("Variables that change nothing", **settings.without_effect)
+    docker = DockerSource(
+        settings.engine,
+        settings.df_notify_label,
+        with_declared=writers_of(settings).enabled,
+        slow_poll=settings.polling_interval,
+        events=settings.event_types,
+    )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
 
@@ -205,26 +211,6 @@ def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
         run_dir=settings.run_dir,
         terminate_on_reload=settings.terminate_on_reload,
     )
-
-
-def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
-    limits = machine_limits()
-    return Machine(
-        maxconn=settings.maxconn or limits.maxconn,
-        fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-        handover_socket=str(dataplane.runtime_socket.with_name("handover.sock")),
-        quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
-        error_files=find_error_files(settings.errorfiles_dir),
-    )
-
-
-def _can_quic(binary: Path) -> bool:
-    if has_quic(binary):
-        return True
-    log.warning("ENABLE_H3 has no effect: this HAProxy, or its TLS library, does not speak QUIC", haproxy=str(binary))
-    return False
 
 
 def _surroundings_reader(

@@ -221,6 +221,23 @@ def network_not_shared(service: str) -> Condition:
     )
 
 
+def network_not_joined(wanted: str, *, joined: Iterable[str]) -> Condition:
+    """The service is not attached to the network that it is to be reached on."""
+    there = ", ".join(joined) or "none whose name is known yet"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED, f"com.df.network={wanted} is no network of the service, which is on: {there}"
+    )
+
+
+def network_without_proxy(wanted: str, *, shared: Iterable[str]) -> Condition:
+    """The service is attached to the network that it is to be reached on, the proxy is not."""
+    there = ", ".join(shared) or "none; attach both to one overlay network"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED,
+        f"com.df.network={wanted} is no network of this proxy; those that it shares with the service: {there}",
+    )
+
+
 def secret_not_found(*, secret: str, label: str) -> Condition:
     """The secret that ``label`` names is not mounted in the proxy or has no usable content."""
     return _bad(

@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,17 @@ PREFIX = "com.df."
 _DEFINING = ("servicePath", "port", "serviceDomain", "httpsPort")
 _FOREIGN = re.compile(r"(alert|scrape|letsencrypt\.|env\.)", re.ASCII)
 """Labels under the same prefix that belong to Docker Flow Monitor and to certificate companions."""
+REMOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "skipCheck": "addresses come from the Swarm, so there is nothing to check",
+        "serviceColor": "a new version takes over as Swarm's own rolling update goes",
+        "consulTemplateFePath": "there is no Consul; see backendExtra for lines of your own",
+        "consulTemplateBePath": "there is no Consul; see backendExtra for lines of your own",
+        "mode": "every service is one of a Swarm",
+        "notifyService": "the listener has who is told of services in DF_NOTIFY_CREATE_SERVICE_URL",
+    }
+)
+"""Labels of DFP's earlier times that nothing is left of, each with the reason; stack files still have them."""
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
 _SHOWN = 80
 M = TypeVar("M", bound=BaseModel)
@@ -113,7 +125,9 @@ class _Reader:
         if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
             name, index = match["name"], int(match["index"])
         row = SPELLINGS.get(name)
-        if row is None:
+        if row is None and name in REMOVED:
+            self.deprecations.append(f"{label} does nothing any more: {REMOVED[name]}; remove it")
+        elif row is None:
             if not _FOREIGN.match(name):
                 self.problems.append(_unknown(label, name))
         elif index and not row.label.indexed:
@@ -237,8 +251,8 @@ class _Reader:
         self._note(Problem(label=label, text=f"{label} is missing: {wanted}"))
 
 
-def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Reading:
-    """Read the labels of the service ``name``.
+def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stack: str = "") -> Reading:
+    """Read the labels of the service ``name``, which may belong to a stack.
 
     All problems are reported, not just the first. Labels without our prefix are none of our business.
     """
@@ -255,7 +269,7 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Read
     deprecations = tuple(reader.deprecations)
     if reader.problems:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
-    service = ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity)
+    service = ProxyService(name=name, stack=stack, destinations=tuple(filter(None, destinations)), **identity)
     return Reading(service=service, deprecations=deprecations)
 
 
