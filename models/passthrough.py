@@ -16,8 +16,8 @@ A port may be shared with HTTPS that the proxy itself ends, whose services claim
 same contest: the same name goes to the older one of the two, and the more specific name wins otherwise. What nobody
 has passed through is handed over to the HTTP frontend.
 
-Names and endings are data, keys of two maps for all ports: ``<name>#<port>`` and ``<ending>#<port>``, and ``*#<port>``
-for everything else. No name can forge a key, since the port that follows it is ours. The tests are rules.
+Names, endings and everything else are data, keys of three maps for all ports: ``<name>#<port>``, ``<ending>#<port>``
+and ``<port>``. No name can forge a key, since the port that follows it is ours. The tests are rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -130,6 +130,7 @@ class PassthroughTable:
 
     names: Mapping[str, str] = field(default_factory=dict)
     endings: Mapping[str, str] = field(default_factory=dict)
+    rest: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[PassthroughPort, ...] = ()
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -215,11 +216,13 @@ def _table(winners: Sequence[NameClaim], http: _HttpClaims, shared: AbstractSet[
     covered = _covered(http, winners)
     found = dict.fromkeys(covered, HANDOVER)
     found |= {(claim.port, claim.name): claim.backend for claim in winners if claim.test is None}
-    names = {f"{name}#{port}": backend for (port, name), backend in found.items() if not _is_ending(name)}
+    names = {f"{name}#{port}": backend for (port, name), backend in found.items() if not name.startswith("*")}
     endings = {f"{name[1:]}#{port}": backend for (port, name), backend in found.items() if _is_ending(name)}
+    rest = {str(port): backend for (port, name), backend in found.items() if name == ANY_DOMAIN}
     return PassthroughTable(
         names=dict(sorted(names.items())),
         endings=dict(sorted(endings.items(), key=lambda entry: (-len(entry[0]), entry[0]))),
+        rest=dict(sorted(rest.items())),
         ports=tuple(_ports(winners, shared)),
         routes=_routes(winners),
     )

@@ -47,8 +47,9 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
-            records.PASSED_ENDINGS: desired.passthrough.endings,
             records.PASSED_NAMES: desired.passthrough.names,
+            records.PASSED_ENDINGS: desired.passthrough.endings,
+            records.PASSED_REST: desired.passthrough.rest,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
             records.CERTIFICATES: {
                 file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
@@ -113,7 +114,6 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             hops=_HOPS,
             depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
-            any_name=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
@@ -161,7 +161,6 @@ def _passthrough_section(port: PassthroughPort, desired: Desired, settings: Prox
             debug=settings.debug,
             maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
             handover=passthrough.HANDOVER,
-            any_name=routing.ANY_DOMAIN,
         )
     )
     return Section(SectionKind.FRONTEND, f"service_{port.port}", text)

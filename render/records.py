@@ -20,6 +20,7 @@ EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
 PASSED_NAMES = "maps/passed-names.map"
 PASSED_ENDINGS = "maps/passed-endings.map"
+PASSED_REST = "maps/passed-rest.map"
 BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
@@ -32,10 +33,11 @@ ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 
 MAKE_ORDER = (
     *(BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
-    *(PASSED_ENDINGS, PASSED_NAMES),
+    *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
 )
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
+The names of TLS connections need one lookup only: there the widest entry comes last, so it takes nothing from others.
 They vanish in reverse."""
 
 

@@ -21,6 +21,7 @@ def belongings(desired: Desired, name: str) -> dict[str, object]:
         "ports": {frontend for frontend in desired.tcp_frontends if frontend.service == name},
         "routes": {key for key, backend in desired.routing.prefixes.items() if backend.removeprefix(">") in names},
         "names": {key for key, backend in desired.passthrough.names.items() if backend in names},
+        "rest": {key for key, backend in desired.passthrough.rest.items() if backend in names},
         "endings": {key for key, backend in desired.passthrough.endings.items() if backend in names},
         "tests": {
             (port.port, rule) for port in desired.passthrough.ports for rule in port.rules if rule.backend in names
@@ -112,7 +113,9 @@ def test_everything_that_is_referred_to_exists(world: Snapshot) -> None:
     rendered = rendered_of(world)
     sections = {tuple(line.split()[:2]) for line in rendered.config.splitlines() if line and not line.startswith(" ")}
     backends = {value.rpartition(">")[2] for value in rendered.maps["maps/prefixes.map"].values()} - {""}
-    backends |= {*rendered.maps["maps/passed-names.map"].values(), *rendered.maps["maps/passed-endings.map"].values()}
+    backends |= {
+        value for file in ("names", "endings", "rest") for value in rendered.maps[f"maps/passed-{file}.map"].values()
+    }
     assert backends <= set(rendered.backends)
     assert set(rendered.maps["maps/backends.map"]) == set(rendered.backends)
     for name, backend in rendered.backends.items():

@@ -66,6 +66,26 @@ _PLAIN_LABELS = st.fixed_dictionaries(
 PLAIN_WORLDS = _worlds(_PLAIN_LABELS)
 """Worlds of services that HAProxy 3.4 can go between without a reload, nearly always."""
 
+_NAMED = st.builds(
+    lambda names: {"reqMode": "sni", "srcPort": "8443", "port": "443", "serviceDomain": names},
+    st.sampled_from(["x.com", "*.x.com", "*x.com", "y.org,a.x.com", "*.a.b.x.com", "*"]),
+)
+NAMED_WORLDS = st.builds(
+    lambda world: snapshot(*world.services, service("t0", {"reqMode": "sni", "srcPort": "8443", "port": "443"})),
+    _worlds(_NAMED),
+)
+"""Worlds of services that get TLS connections of one port by their names, or those of all names."""
+
 CHANGED = "s0"
+_HTTPS = st.builds(
+    lambda domain: {"serviceDomain": domain, "port": "80"}, st.sampled_from(["x.com", "*.x.com", "y.org", "*x.com"])
+)
+_SHARING = st.one_of(_HTTPS, _NAMED.map(lambda labels: labels | {"srcPort": "443"}))
+SHARED_WORLDS = st.builds(
+    lambda world: snapshot(*world.services, service("t0", {"reqMode": "sni", "port": "443", "serviceDomain": "t0"})),
+    _worlds(_SHARING),
+)
+"""Worlds of services that get TLS connections of port 443 by their names, and of others that claim names by HTTP."""
+SHARING_SERVICE = services(CHANGED, _SHARING)
 PLAIN_SERVICE = services(CHANGED, _PLAIN_LABELS)
 """A service that may take the place of one in such a world."""

@@ -76,7 +76,7 @@ def looked_up(table: PassthroughTable, port: int, name: str) -> str | None:
     found = table.names.get(key)
     found = found or next((backend for ending, backend in table.endings.items() if key.endswith(ending)), None)
     tests = (rule.backend for rule in frontend.rules if re.search(rule.test.patterns[0], name))
-    found = found or next(tests, None) or table.names.get(f"*#{port}")
+    found = found or next(tests, None) or table.rest.get(str(port))
     return found or (HANDOVER if frontend.shared else None)
 
 
