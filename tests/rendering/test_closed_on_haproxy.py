@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import pytest
-from binaries import VERSIONS, haproxy_binary
+from binaries import VERSIONS, haproxy_binary, refusal
 from builders import rendered_of, service, snapshot
 from traffic import ask, echo_server, request_bytes, running_haproxy
 
 from controller.endpoints import Surroundings
 
-GUARDS = [pytest.param({"users": "it's"}, id="broken users"), pytest.param({"usersSecret": "x"}, id="missing secret")]
+GUARDS = [
+    pytest.param({"users": "it's"}, id="broken users"),
+    pytest.param({"usersSecret": "x"}, id="missing secret"),
+    pytest.param({"usersSecret": "x", "httpsOnly": "true", "delReqHeader": "X-A"}, id="with labels about requests"),
+]
 
 
 @pytest.mark.haproxy
@@ -24,6 +28,7 @@ async def test_closed_destination_answers_503(version: str, guard: dict[str, str
             service("open", {**target, "servicePath": "/open"}),
         )
         rendered = rendered_of(world, surroundings=Surroundings())
+        assert refusal(haproxy_binary(version), rendered.files(), tmp_path) == ""
         with running_haproxy(haproxy_binary(version), rendered, tmp_path) as port:
             requests = [request_bytes(path, "x.com") for path in ("/closed", "/open")]
             answers = await ask(port, requests)
