@@ -42,6 +42,7 @@ from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
 from controller.surroundings import HostResolver, read_surroundings
+from controller.template_folder import TemplateFolder
 from models.machine import Machine
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
@@ -73,7 +74,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane=dataplane,
         settings=settings,
         machine=_machine(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir, certificates),
+        read_surroundings=_surroundings_reader(secrets_dir, certificates, TemplateFolder(settings.templates_dir)),
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
@@ -220,10 +221,10 @@ def _can_quic(binary: Path) -> bool:
 
 
 def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore
+    secrets_dir: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
+    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates, templates)
 
 
 def _digest(status: StatusStore) -> str:

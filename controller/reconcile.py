@@ -5,7 +5,7 @@ programmed in the same round.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -14,7 +14,7 @@ import structlog
 from controller.changes import Applied, Outcome, Plan
 from controller.desired import Judged, build_desired, hosts_outside, judge
 from controller.endpoints import Surroundings
-from controller.errors import ConfigRejectedError, SwarmgateError
+from controller.errors import ConfigRejectedError, MisconfiguredError, PermanentError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates, rejected_lines
 from controller.loop import Result, Round
 from controller.metrics import Metrics
@@ -22,11 +22,12 @@ from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
 from controller.reload_gate import ReloadGate
 from controller.status import StatusStore
+from controller.templates import TemplateFile, named_in
 from models import conditions
 from models.conditions import Reason
 from models.machine import Machine
 from models.observed import Observed
-from models.proxy import Desired
+from models.proxy import Desired, TemplateTexts
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
@@ -57,10 +58,13 @@ class Reconciler:
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     forms: dict[str, ProxyService] = field(default_factory=dict)
     rejected: dict[str, tuple[ProxyService, str]] = field(default_factory=dict)
+    templates: dict[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
     _waiting_since: float | None = None
+    _files: Mapping[str, TemplateFile] = field(default_factory=dict)
+    _has_converged: bool = False
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -99,7 +103,8 @@ class Reconciler:
             return Result(requeue_after=outcome.seconds)
         self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
         self._expected = expected_after(observed, outcome.rendered, outcome.applied)
-        self.forms = dict(outcome.desired.forms)
+        self.forms, self.templates = dict(outcome.desired.forms), dict(outcome.desired.templates)
+        self._has_converged = True
         self._publish(outcome, snapshot)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
@@ -109,8 +114,10 @@ class Reconciler:
         """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
         while True:
             with self.metrics.stage("desire"):
-                judged = self._judge(snapshot)
-                desired = await self._desire(judged)
+                surroundings, judged = await self._look_around(self._judge(snapshot), snapshot)
+                desired = build_desired(
+                    judged, self.settings, surroundings, self.refused_certificates, templates=self.templates
+                )
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -124,7 +131,7 @@ class Reconciler:
                 certificates = self._refuse_certificates(error, rendered)
                 if not (self._quarantine(error, rendered, judged) or certificates):
                     self._publish_failure(desired, snapshot, error)
-                    raise
+                    raise self._in_words_of_the_operator(error, rendered) from error
             except SwarmgateError as error:
                 self._publish_failure(desired, snapshot, error)
                 raise
@@ -139,9 +146,27 @@ class Reconciler:
         words = {name: words for name, (_, words) in self.rejected.items()}
         return judge(snapshot, self.settings, forms=self.forms, rejected=words)
 
-    async def _desire(self, judged: Judged) -> Desired:
+    async def _look_around(self, judged: Judged, snapshot: Snapshot) -> tuple[Surroundings, Judged]:
+        """Read what is around the proxy; a service that was left out is tried again if its templates have changed."""
         surroundings = await self.read_surroundings(hosts_outside(judged))
-        return build_desired(judged, self.settings, surroundings, self.refused_certificates)
+        files, self._files = self._files, surroundings.templates
+        mended = [
+            name for name, (form, _) in self.rejected.items() if named_in(form, files) != named_in(form, self._files)
+        ]
+        for name in mended:
+            del self.rejected[name]
+        if mended:
+            judged = self._judge(snapshot)
+            surroundings = await self.read_surroundings(hosts_outside(judged))
+        return surroundings, judged
+
+    def _in_words_of_the_operator(self, error: ConfigRejectedError, rendered: Rendered) -> PermanentError:
+        """Return the error with the variable that HAProxy refuses, if it is one: at the start, that is the end."""
+        for line, words in rejected_lines(error.output).items():
+            if variable := rendered.variables.get(line):
+                kind = PermanentError if self._has_converged else MisconfiguredError
+                return kind(f"HAProxy refuses the variable {variable}: {words}")
+        return error
 
     def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:
         """Blame the services whose lines HAProxy refused; return False if there is none to blame."""

@@ -14,6 +14,7 @@ import structlog
 from controller.access import SECRET_PREFIX
 from controller.certificates import CertificateStore
 from controller.endpoints import Network, Surroundings
+from controller.template_folder import TemplateFolder
 
 log = structlog.get_logger()
 
@@ -74,7 +75,11 @@ class HostResolver:
 
 
 async def read_surroundings(
-    resolver: HostResolver, hosts: Iterable[str], secrets: Path, certificates: CertificateStore
+    resolver: HostResolver,
+    hosts: Iterable[str],
+    secrets: Path,
+    certificates: CertificateStore,
+    templates: TemplateFolder,
 ) -> Surroundings:
     """Read everything that is around the proxy now."""
     return Surroundings(
@@ -82,5 +87,6 @@ async def read_surroundings(
         hosts=await resolver.resolve(hosts),
         secrets=user_secrets(secrets),
         certificates=certificates.read(),
+        templates=templates.read(),
         now=datetime.now(UTC),
     )

@@ -5,6 +5,7 @@ A field ``stats_user`` is the variable ``STATS_USER`` and the secret ``dfp_stats
 """
 
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from models.base import Frozen
 from models.labels.authentication import User, parse_users
+from models.raw.operator_lines import OperatorLines
 from models.reading import LabelRules
 from models.types import Allowed, Flag, ListOf, Port, reject_markup
 
@@ -240,8 +242,28 @@ class ProxySettings(Settings):
         str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")
     ] = ","
     allow_raw_config: Annotated[
-        Flag, Field(description="Let services bring lines of HAProxy's configuration (`com.df.backendExtra`).")
+        Flag,
+        Field(
+            description="Let services bring lines of HAProxy's configuration (`com.df.backendExtra`, "
+            "`com.df.templateFePath`, `com.df.templateBePath`)."
+        ),
     ] = True
+    extra_frontend: Annotated[
+        str,
+        Field(
+            description="Lines for the HTTP frontend, divided by line breaks, or else by commas outside of quotes and "
+            "brackets. `{{ NAME }}` puts in the value of a variable that is no secret; all of Jinja2's `if` and `for` "
+            "may be used."
+        ),
+    ] = ""
+    extra_global: Annotated[
+        str, Field(description="Lines for HAProxy's section `global`, in the form of `EXTRA_FRONTEND`.")
+    ] = ""
+    templates_dir: Annotated[
+        Path,
+        AfterValidator(_checked_file),
+        Field(description="Folder of the files for `com.df.templateFePath` and `com.df.templateBePath`."),
+    ] = Path("/cfg/tmpl")
     filter_proxy_instance_name: Annotated[
         Flag, Field(description="Publish only services whose `com.df.proxyInstanceName` is `PROXY_INSTANCE_NAME`.")
     ] = False
@@ -276,6 +298,16 @@ class ProxySettings(Settings):
             raise ValueError("STATS_USER and STATS_PASS must be set together")
         return self
 
+    @model_validator(mode="after")
+    def _extra_lines_are_lines(self) -> "ProxySettings":
+        self.extra_lines  # noqa: B018 - it raises what is wrong with them
+        return self
+
+    @cached_property
+    def extra_lines(self) -> OperatorLines:
+        """The lines of ``EXTRA_FRONTEND`` and ``EXTRA_GLOBAL``."""
+        return OperatorLines.of(self)
+
     @property
     def binds(self) -> tuple[Bind, ...]:
         """All ports of the HTTP frontend; of several entries for one port the first one counts."""
@@ -288,5 +320,8 @@ class ProxySettings(Settings):
     def label_rules(self) -> LabelRules:
         """How labels are read under these settings."""
         return LabelRules(
-            separator=self.separator, notify_label=self.df_notify_label, allow_raw_config=self.allow_raw_config
+            separator=self.separator,
+            notify_label=self.df_notify_label,
+            allow_raw_config=self.allow_raw_config,
+            templates_dir=str(self.templates_dir),
         )

@@ -1,6 +1,8 @@
 """`render`: from the desired state to the files of one configuration, with the owner of every line."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from models import routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
@@ -14,6 +16,8 @@ from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCerti
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind
 
+_NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
+"""The comment above lines that a service or the operator has written; see ``noted`` in ``core.cfg.j2``."""
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
 
@@ -42,7 +46,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks),
+        owners=_owners(blocks) | {line: (name,) for line, name in _noted(sections[0].text, "service")},
+        variables=dict(_noted(sections[0].text, "variable")),
         backends=backends,
         certificates=certificates,
         authorities={
@@ -101,6 +106,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
+            own_routes=desired.own_routes,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
             lookups=_lookups(desired.routing),
@@ -153,6 +159,15 @@ def _backend_text(name: str, backend: RenderedBackend) -> str:
 def address_text(address: str) -> str:
     """Return an address as HAProxy wants it before a port: IPv6 says its family, so that the colons are clear."""
     return f"ipv6@{address}" if ":" in address else address
+
+
+def _noted(core: str, kind: Literal["service", "variable"]) -> Iterator[tuple[int, str]]:
+    """Return the lines at the beginning of the file that somebody in particular has written, with who that is."""
+    lines = core.split("\n")
+    for number, line in enumerate(lines, start=1):
+        match = _NOTE.fullmatch(line)
+        if match and match["kind"] == kind:
+            yield from ((each, match["name"]) for each in range(number + 1, number + 1 + int(match["count"])))
 
 
 def _owners(blocks: Iterable[tuple[str, tuple[str, ...]]]) -> dict[int, tuple[str, ...]]:

@@ -39,7 +39,15 @@ def profile_of(backend: Backend) -> Profile:
     )
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
-    return _profile(backend.mode, families, backend.user_list, backend.closed, identity=backend.identity, cookie=cookie)
+    return _profile(
+        backend.mode,
+        families,
+        backend.user_list,
+        backend.closed,
+        identity=backend.identity,
+        cookie=cookie,
+        template=backend.template,
+    )
 
 
 def authority_file(identity: ServerIdentity) -> str:
@@ -62,6 +70,7 @@ def _profile(
     *,
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
+    template: tuple[str, ...] = (),
 ) -> Profile:
     users = _user_section(user_list) if user_list else None
     table = _table_section(dict(families)["limits"])
@@ -72,6 +81,7 @@ def _profile(
         "user_list": user_list,
         "table": table.name if table else None,
         "cookie": cookie,
+        "template": template,
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }
