@@ -31,8 +31,10 @@ def _path(value: str, info: ValidationInfo) -> str:
 
 
 def _domain(value: str, info: ValidationInfo) -> str:
+    """What begins with ``*`` is always compared by its ending; what does not may be a pattern of another kind."""
     algorithm = info.data.get("service_domain_algo")
-    return value if algorithm and algorithm not in _PLAIN_ALGORITHMS else checked_as(DomainPattern, value)
+    is_pattern = algorithm and algorithm not in _PLAIN_ALGORITHMS and not value.startswith("*")
+    return value if is_pattern else checked_as(DomainPattern, value)
 
 
 def _header(value: str) -> str:
@@ -104,7 +106,8 @@ class Matching(Family):
     service_domain_algo: Annotated[
         DomainAlgorithm | None,
         Label(
-            doc="How `serviceDomain` is compared. By default the domain must be the same, whatever the port.",
+            doc="How `serviceDomain` is compared, where it does not begin with `*`; `SERVICE_DOMAIN_ALGO` by default. "
+            "Without either the domain must be the same, whatever the port.",
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
@@ -145,7 +148,11 @@ class Matching(Family):
     ] = ()
     req_mode: Annotated[
         RequestMode,
-        Label(doc="`http`, or `tcp` to pass a whole port through.", example="tcp", effect=Effect.RELOAD),
+        Label(
+            doc="`http`, or `tcp` to pass a whole port through; `DEFAULT_REQ_MODE` by default.",
+            example="tcp",
+            effect=Effect.RELOAD,
+        ),
     ] = "http"
     src_port: Annotated[
         Port | None,
