@@ -14,8 +14,10 @@ from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
 from controller.tls import client_facts, facts_of, identity_of, list_all
 from models import conditions
-from models.claims import claims_of
+from models.certificates import CertificateList
+from models.claims import claims_of, name_claims_of
 from models.conditions import Condition
+from models.passthrough import NameClaim, NameConflict, PassthroughTable, ended_names, settle_names
 from models.proxy import Backend, Desired, TcpFrontend
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.routing import Claim, Conflict, RoutingTable, build_routing
@@ -63,11 +65,14 @@ class _Build:
 
     backends: list[Backend] = field(default_factory=list)
     groups: dict[str, Backend] = field(default_factory=dict)
+    ports: dict[int, tuple[str, str]] = field(default_factory=dict)
+    group_names: dict[tuple[str, str], str] = field(default_factory=dict)
     frontends: dict[int, TcpFrontend] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
+    name_claims: list[NameClaim] = field(default_factory=list)
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
-    redirects: dict[str, tuple[str, str]] = field(default_factory=dict)
+    redirects: dict[str, tuple[str, Claim]] = field(default_factory=dict)
 
 
 def judge(
@@ -118,7 +123,7 @@ def _candidate(
 ) -> Candidate | tuple[Condition, ...]:
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
-    reading = _read(service.name, frozenset(service.labels.items()), rules)
+    reading = _read(service, service.labels, rules)
     candidate = partial(Candidate, service, deprecations=reading.deprecations)
     if reading.service is not None:
         return candidate(reading.service, reading.service, found=(conditions.accepted(),))
@@ -126,7 +131,7 @@ def _candidate(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
     if last is None and service.previous_labels is not None:
-        last = _read(service.name, frozenset(service.previous_labels.items()), rules).service
+        last = _read(service, service.previous_labels, rules).service
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
@@ -136,17 +141,21 @@ def _candidate(
     return candidate(last, last, found=(invalid, conditions.last_good_kept()))
 
 
+def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:
+    return _read_once(service.name, service.stack, frozenset(labels.items()), rules)
+
+
 @lru_cache(maxsize=32768)
-def _read(name: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
+def _read_once(name: str, stack: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
     """Read labels, or remember them: between two reconciles nearly all are the same."""
-    return read_labels(name, dict(labels), rules)
+    return read_labels(name, dict(labels), rules, stack=stack)
 
 
 def _without_restrictions(service: SwarmService, reading: Reading, rules: LabelRules) -> ProxyService | None:
     """Read the labels less those that narrow access and are wrong: it tells which routes are to be closed."""
     broken = {problem.label for problem in reading.problems if problem.restricts}
     rest = {label: value for label, value in service.labels.items() if label not in broken}
-    return _read(service.name, frozenset(rest.items()), rules).service
+    return _read(service, rest, rules).service
 
 
 def hosts_outside(judged: Judged) -> frozenset[str]:
@@ -156,6 +165,16 @@ def hosts_outside(judged: Judged) -> frozenset[str]:
         for candidate in judged.candidates
         for destination in candidate.form.destinations
         if (host := outside_host(candidate.swarm, destination)) is not None
+    )
+
+
+def ports_opened(judged: Judged) -> frozenset[int]:
+    """Return the ports that services ask the proxy to listen on."""
+    return frozenset(
+        port
+        for candidate in judged.candidates
+        for destination in candidate.form.destinations
+        if destination.matching.req_mode != "http" and (port := destination.matching.opened_port) is not None
     )
 
 
@@ -179,13 +198,15 @@ def build_desired(
             _add_destination(build, candidate, destination, settings, surroundings)
         if candidate.swarm.name not in build.present:
             facts.append(conditions.not_programmed())
-    routing = _settle_routes(build)
     certificates = list_all((candidate.form for candidate in candidates), settings, surroundings, refused_certificates)
+    routing = _settle_routes(build)
+    passthrough = _settle_passthrough(build, settings, certificates)
     for name, fact in facts_of(certificates):
         build.conditions[name].append(fact)
     return Desired(
         backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
         tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
+        passthrough=passthrough,
         routing=routing,
         redirects={domain: build.redirects[domain][0] for domain in sorted(build.redirects)},
         certificates=certificates,
@@ -211,14 +232,23 @@ def _add_destination(
     facts.extend(_claim_redirects(build, candidate, destination))
     for way in candidate.form.ways(destination):
         name = _backend_name(destination, way)
-        if destination.matching.req_mode == "tcp":
+        claimant = (candidate.form, destination, way, candidate.swarm.created_at)
+        if destination.matching.req_mode != "http":
             if candidate.closed and destination.balancing.service_group:
                 continue
-            if conflict := _claim_port(build, candidate, destination, name, settings):
+            conflict = _unusable_port(destination, surroundings)
+            if conflict := conflict or _claim_port(build, candidate, destination, name, settings):
                 facts.append(conflict)
                 continue
+            if destination.matching.req_mode == "sni":
+                build.name_claims.extend(name_claims_of(*claimant))
         endpoints = endpoints_of(
-            candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
+            candidate.swarm,
+            destination,
+            way.port,
+            surroundings,
+            name=candidate.form.published_name,
+            by_task=_by_task(destination, settings),
         )
         facts.extend(filter(None, (endpoints.condition,)))
         build.present.add(candidate.swarm.name)
@@ -233,9 +263,10 @@ def _add_destination(
         )
         if backend.mode == "http":
             ready = bool(backend.servers) and not backend.closed
-            build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at, ready=ready))
+            build.claims.extend(claims_of(*claimant, ready=ready))
         if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
-            facts.extend(_join_group(build, destination.balancing.service_group, backend))
+            group = destination.balancing.service_group
+            facts.extend(_join_group(build, group, backend, candidate.form.published_name))
         else:
             build.backends.append(backend)
 
@@ -243,10 +274,19 @@ def _add_destination(
 def _claim_redirects(build: _Build, candidate: Candidate, destination: Destination) -> Iterator[Condition]:
     """Claim the domains that are redirected; tell of those that an older service redirects elsewhere."""
     for domain in destination.redirects.redirect_from_domain:
-        wanted = (destination.matching.service_domain[0], candidate.swarm.name)
-        target, owner = build.redirects.setdefault(domain, wanted)
-        if target != wanted[0]:
-            yield conditions.route_conflict(route=f"the redirect from {domain}", winner=owner)
+        claim = Claim(
+            domain=domain,
+            path="/",
+            backend="",
+            service=candidate.swarm.name,
+            acl_name=candidate.form.acl_name,
+            index=destination.index,
+            created_at=candidate.swarm.created_at,
+        )
+        wanted = destination.matching.service_domain[0]
+        target, owner = build.redirects.setdefault(domain, (wanted, claim))
+        if target != wanted:
+            yield conditions.route_conflict(route=f"the redirect from {domain}", winner=owner.service)
 
 
 def _backend_name(destination: Destination, way: Way) -> str:
@@ -261,13 +301,16 @@ def _by_task(destination: Destination, settings: ProxySettings) -> bool:
     return settings.endpoints == "tasks" or destination.balancing.by_task or in_group
 
 
-def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Condition]:
+def _join_group(build: _Build, group: str, member: Backend, name: str) -> Iterator[Condition]:
     """Put a member's servers into its group's backend, whose options are those of the first member.
 
-    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``.
+    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``. Of two services
+    that are published under the same ``name`` the second one's servers have its full name.
     """
-    prefix = f"{group}-{member.service}{member.destination.target.port}"
-    servers = tuple(replace(server, name=server.name.replace(member.service, prefix, 1)) for server in member.servers)
+    owner = build.group_names.setdefault((member.name, name), member.service)
+    shown = name if owner == member.service else member.service
+    prefix = f"{group}-{shown}{member.destination.target.port}"
+    servers = tuple(replace(server, name=server.name.replace(name, prefix, 1)) for server in member.servers)
     leader = build.groups.get(member.name)
     if leader is None:
         build.groups[member.name] = replace(member, servers=servers)
@@ -284,28 +327,51 @@ def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Conditio
 def _access(
     candidate: Candidate, destination: Destination, settings: ProxySettings, surroundings: Surroundings
 ) -> UserListResult:
-    if destination.matching.req_mode == "tcp":
+    if destination.matching.req_mode != "http":
         return UserListResult()
-    return user_list_of(candidate.swarm.name, destination.authentication, settings, surroundings.secrets)
+    return user_list_of(candidate.form.published_name, destination.authentication, settings, surroundings.secrets)
+
+
+def _unusable_port(destination: Destination, surroundings: Surroundings) -> Condition | None:
+    """Return why HAProxy could not listen on a destination's port; if it tried, it would serve nobody meanwhile."""
+    port = destination.matching.opened_port or 0
+    why = surroundings.unusable_ports.get(port)
+    return None if why is None else conditions.port_unusable(port=port, why=why)
+
+
+_OWN_TLS = ", with options about TLS that nobody can share (DEFAULT_PORTS, BIND_PORTS; see SSL_BIND_OPTIONS)"
 
 
 def _claim_port(
     build: _Build, candidate: Candidate, destination: Destination, backend: str, settings: ProxySettings
 ) -> Condition | None:
-    """Claim the TCP port of a destination; return the conflict if somebody has it."""
-    port = destination.matching.src_port or 0
-    if port in settings.own_ports:
-        return conditions.port_conflict(port=port, winner="the proxy itself")
-    connection = destination.connection
-    frontend = TcpFrontend(
-        port,
-        candidate.swarm.name,
-        backend,
-        timeout_client=connection.timeout_client,
-        keep_alive=connection.clitcpka,
-    )
-    owner = build.frontends.setdefault(port, frontend)
-    return None if owner.backend == backend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
+    """Claim the port that a destination opens; return the conflict if somebody has it.
+
+    All that pass TLS through share a port, with each other and with HTTPS that the proxy ends.
+    """
+    by_name = destination.matching.req_mode == "sni"
+    port = destination.matching.opened_port or 0
+    shareable = {bind.port for bind in settings.binds if by_name and bind.shares_tls}
+    if port in settings.own_ports - shareable:
+        own_tls = by_name and any(bind.port == port and bind.ssl for bind in settings.binds)
+        return conditions.port_conflict(port=port, winner=f"the proxy itself{_OWN_TLS if own_tls else ''}")
+    user = "names" if by_name else backend
+    present, owner = build.ports.setdefault(port, (user, candidate.swarm.name))
+    if present != user:
+        return conditions.port_conflict(port=port, winner=f"service {owner}")
+    if not by_name:
+        connection = destination.connection
+        build.frontends.setdefault(
+            port,
+            TcpFrontend(
+                port,
+                candidate.swarm.name,
+                backend,
+                timeout_client=connection.timeout_client,
+                keep_alive=connection.clitcpka,
+            ),
+        )
+    return None
 
 
 def _settle_routes(build: _Build) -> RoutingTable:
@@ -313,6 +379,28 @@ def _settle_routes(build: _Build) -> RoutingTable:
     for conflict in conflicts:
         build.conditions[conflict.loser.service].append(_conflict_fact(conflict))
     return routing
+
+
+def _settle_passthrough(build: _Build, settings: ProxySettings, certificates: CertificateList) -> PassthroughTable:
+    """Settle who has connections passed through, against all HTTP services where the proxy ends TLS itself."""
+    speaks_tls = settings.crt_list_path is not None or certificates.default is not None
+    shared = frozenset(bind.port for bind in settings.binds if bind.ssl and speaks_tls)
+    http = (*build.claims, *(claim for _, claim in build.redirects.values()))
+    wanted = shared & {claim.port for claim in build.name_claims}
+    settled = settle_names(dict.fromkeys(build.name_claims), ended_names(http, wanted), shared)
+    for conflict in settled.conflicts:
+        build.conditions[conflict.loser.service].append(_name_conflict_fact(conflict))
+    for each in settled.passed:
+        fact = conditions.passed_through(name=each.name, port=each.port, winner=each.winner)
+        build.conditions[each.service].append(fact)
+    return settled.table
+
+
+def _name_conflict_fact(conflict: NameConflict) -> Condition:
+    route = conflict.loser.route
+    if conflict.winner == conflict.loser.service:
+        return conditions.route_repeated(route=route, index=conflict.winner_index)
+    return conditions.route_conflict(route=route, winner=conflict.winner)
 
 
 def _conflict_fact(conflict: Conflict) -> Condition:

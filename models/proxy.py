@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.certificates import CertificateList
 from models.conditions import Condition
+from models.passthrough import PassthroughTable
 from models.routing import RoutingTable
 from models.service import Destination, ProxyService
 
@@ -72,7 +73,7 @@ class Backend:
     @property
     def mode(self) -> Literal["http", "tcp"]:
         """HAProxy's mode of the backend, ``http`` or ``tcp``."""
-        return self.destination.matching.req_mode
+        return "http" if self.destination.matching.req_mode == "http" else "tcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class Desired:
 
     backends: tuple[Backend, ...] = ()
     tcp_frontends: tuple[TcpFrontend, ...] = ()
+    passthrough: PassthroughTable = field(default_factory=PassthroughTable)
     routing: RoutingTable = field(default_factory=RoutingTable)
     redirects: Mapping[str, str] = field(default_factory=dict)
     certificates: CertificateList = field(default_factory=CertificateList)

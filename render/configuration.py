@@ -1,21 +1,28 @@
 """`render`: from the desired state to the files of one configuration, with the owner of every line."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from models import routing, traffic
+from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
+from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
 from models.settings import ProxySettings
 from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
-from render.sections import Section, SectionKind
+from render.sections import Section, SectionKind, tcp_frontend_name
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
+_RULE = re.compile(
+    r"    (?:use_backend %\[|(?:http-request|tcp-request content) set-var\(txn\.passed\) )str\(([^)]+)\)"
+)
+"""A rule that chooses one service's backend, among lines that are for all."""
 
 _HOPS = 5
 """How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
@@ -35,9 +42,14 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
             records.REDIRECTS: desired.redirects,
+            records.LOGINS: logins_of(desired.backends),
+            records.CREDENTIALS: credentials_of(desired.backends),
             records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
+            records.PASSED_NAMES: desired.passthrough.names,
+            records.PASSED_ENDINGS: desired.passthrough.endings,
+            records.PASSED_REST: desired.passthrough.rest,
             records.BACKENDS: {name: backend.record for name, backend in backends.items()},
             records.CERTIFICATES: {
                 file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
@@ -45,7 +57,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks),
+        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends}),
         backends=backends,
         certificates=certificates,
         authorities={
@@ -87,7 +99,8 @@ def _sections(
         for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
     ]
     core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
-    return [core, *shared, *(_tcp_section(frontend, settings) for frontend in desired.tcp_frontends)]
+    by_name = (_passthrough_section(port, desired, settings, machine) for port in desired.passthrough.ports)
+    return [core, *shared, *(_tcp_section(frontend, settings) for frontend in desired.tcp_frontends), *by_name]
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
@@ -107,6 +120,9 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             redirects=desired.redirects,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
+            passthrough=desired.passthrough,
+            passed_ports={port.port for port in desired.passthrough.ports},
+            handover=passthrough.HANDOVER,
             lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),
@@ -130,7 +146,24 @@ def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
 
 def _tcp_section(frontend: TcpFrontend, settings: ProxySettings) -> Section:
     text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend, settings=settings)
-    return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
+    return Section(SectionKind.FRONTEND, tcp_frontend_name(frontend.port), text, (frontend.service,))
+
+
+def _passthrough_section(port: PassthroughPort, desired: Desired, settings: ProxySettings, machine: Machine) -> Section:
+    """Return the frontend of a port, named as DFP names it; it takes the place of a bind of the HTTP frontend."""
+    text = (
+        environment()
+        .get_template("passthrough.cfg.j2")
+        .render(
+            port=port,
+            records=records,
+            bind=next((bind for bind in settings.binds if bind.port == port.port), None),
+            debug=settings.debug,
+            maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
+            handover=passthrough.HANDOVER,
+        )
+    )
+    return Section(SectionKind.FRONTEND, f"service_{port.port}", text)
 
 
 def _rendered_backend(backend: Backend, profile: Profile) -> RenderedBackend:
@@ -159,12 +192,26 @@ def address_text(address: str) -> str:
     return f"ipv6@{address}" if ":" in address else address
 
 
-def _owners(blocks: Iterable[tuple[str, tuple[str, ...]]]) -> dict[int, tuple[str, ...]]:
+def _owners(
+    blocks: Iterable[tuple[str, tuple[str, ...]]], by_backend: Mapping[str, tuple[str, ...]]
+) -> dict[int, tuple[str, ...]]:
     owners: dict[int, tuple[str, ...]] = {}
     line = 1
     for text, names in blocks:
         count = text.count("\n") + 1  # the blocks are joined by one more line break
         if names:
             owners.update(dict.fromkeys(range(line, line + count), names))
+        else:
+            owners.update(_rule_owners(line, text, by_backend))
         line += count
     return owners
+
+
+def _rule_owners(
+    first: int, text: str, by_backend: Mapping[str, tuple[str, ...]]
+) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Return whose the rules are in a block that is for all."""
+    for number, line in enumerate(text.splitlines(), first):
+        match = _RULE.match(line)
+        if match and match[1] in by_backend:
+            yield number, by_backend[match[1]]

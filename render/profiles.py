@@ -11,11 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from models.labels._table import Family
-from models.proxy import Backend, ServerIdentity, UserList
+from models.proxy import Backend, ServerIdentity
 from models.reading import plain_destination
 from models.service import DESTINATION_FAMILIES, Destination
 from models.settings import ProxySettings
 from render.environment import environment
+from render.logins import hashed_section, remembering_section
 from render.sections import Section, SectionKind, digest, table_name
 
 SLOTS = ("options", "request", "response", "extra")
@@ -39,11 +40,13 @@ def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
     families = _families(backend.destination)
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
+    users = backend.user_list
     return _profile(
         backend.mode,
         families,
-        backend.user_list,
+        users and hashed_section(users),
         backend.closed,
+        login=users is not None,
         identity=backend.identity,
         cookie=cookie,
         behind_proxies=bool(settings.trusted_proxies),
@@ -57,16 +60,17 @@ def authority_file(identity: ServerIdentity) -> str:
 
 def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
+    kinds = [(mode, closed, False) for mode in ("http", "tcp") for closed in (False, True)]
     return tuple(
         _profile(
             mode,
             _families(plain_destination(mode, settings.label_rules)),
             None,
             closed,
+            login=login,
             behind_proxies=bool(settings.trusted_proxies),
         )
-        for mode in ("http", "tcp")
-        for closed in (False, True)
+        for mode, closed, login in (*kinds, ("http", False, True))
     )
 
 
@@ -78,20 +82,20 @@ def _families(destination: Destination) -> tuple[tuple[str, Family], ...]:
 def _profile(
     mode: str,
     families: tuple[tuple[str, Family], ...],
-    user_list: UserList | None,
+    users: Section | None,
     closed: bool,  # noqa: FBT001 - cached
     *,
+    login: bool = False,
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
     behind_proxies: bool = False,
 ) -> Profile:
-    users = _user_section(user_list) if user_list else None
     table = _table_section(dict(families)["limits"])
     context = {
         "mode": mode,
         "closed": closed,
+        "login": login,
         "users": users.name if users else None,
-        "user_list": user_list,
         "table": table.name if table else None,
         "cookie": cookie,
         "behind_proxies": behind_proxies,
@@ -106,7 +110,7 @@ def _profile(
     options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
-    return Profile(section, tuple(filter(None, (users, table))), options)
+    return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
 
 
 def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
@@ -132,12 +136,6 @@ def _identity_options(context: dict[str, Any]) -> str:
 @lru_cache
 def _macros(family: str) -> ModuleType | Any:  # noqa: ANN401 - Jinja's template modules are untyped
     return environment().get_template(f"labels/{family}.cfg.j2").module
-
-
-def _user_section(user_list: UserList) -> Section:
-    lines = environment().get_template("userlist.cfg.j2").render(user_list=user_list)
-    name = f"users-{digest(lines)}"
-    return Section(SectionKind.USERS, name, f"userlist {name}\n{lines}")
 
 
 def _table_section(limits: Family) -> Section | None:

@@ -125,6 +125,20 @@ class HAProxyDataplane:
                 return await self._reload(rendered, plan.reload_reasons)
             return await self._change(plan, rendered)
 
+    async def check(self, rendered: Rendered) -> None:
+        """Ask HAProxy whether it would load the files; nothing changes.
+
+        Raises:
+            ConfigRejectedError: it would not.
+            TemporaryError: it does not say so in time.
+        """
+        async with self._one_at_a_time:
+            generation = await self._write(rendered)
+            try:
+                await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
+            finally:
+                self._generations.discard(generation)
+
     async def _observe(self, worker: int | None) -> Observed:
         async with session(self.runtime_socket, limit=self._command_limit) as runtime:
             info, help_, map_list, backend_list, servers_state = await runtime.ask(*_QUESTIONS)

@@ -33,6 +33,9 @@ class ProxySettings(RequestLog, Timeouts, LabelDefaults, Labels, Statistics, Tls
     haproxy_binary: Annotated[
         str | None, Field(description="The HAProxy to run; by default the one on PATH, or the embedded one.")
     ] = None
+    errorfiles_dir: Annotated[
+        Path, Field(description="Folder of your own error pages, `<status>.http`, read when the proxy starts.")
+    ] = Path("/errorfiles")
     run_dir: Annotated[Path, Field(description="Folder for sockets; its path must be short.")] = Path("/run/swarmgate")
     drain_timeout: Annotated[
         Seconds, Field(description="Seconds that connections get to end when the proxy is stopped.")

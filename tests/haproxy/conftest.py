@@ -1,8 +1,6 @@
 """Every HAProxy there is, and dataplanes that leave no process behind."""
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,6 @@ def version(request: pytest.FixtureRequest) -> str:
 def binary(version: str) -> Path:
     """The binary of that version."""
     return haproxy_binary(version)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="sgdp-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

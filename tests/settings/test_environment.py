@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from controller.environment import listener_settings, notices, proxy_settings
 from controller.errors import PermanentError
+from controller.sources.docker_api import WORLD_EVENTS
 from models.labels.authentication import User
 from models.service import TABLE
 from models.settings import Bind, Capture, ListenerSettings, ProxySettings, Settings
@@ -54,6 +55,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "preferred_certificate": ("a*,b.pem", ("a*", "b.pem")),
     "crt_list_path": ("/crt-list.txt", Path("/crt-list.txt")),
     "ca_file": ("/ca.pem", Path("/ca.pem")),
+    "errorfiles_dir": ("/pages", Path("/pages")),
     "enable_h2": ("false", False),
     "enable_h3": ("true", True),
     "ssl_bind_options": ("ssl-min-ver TLSv1.3", "ssl-min-ver TLSv1.3"),
@@ -95,6 +97,14 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "df_retry": ("3", 3),
     "df_retry_interval": ("1.5", 1.5),
     "df_service_name_prefix": ("east", "east"),
+    "df_notify_create_service_immediately": ("true", True),
+    "df_include_node_ip_info": ("true", True),
+    "df_node_ip_info_includes_task_address": ("false", False),
+    "df_docker_host": ("tcp://manager:2375", "tcp://manager:2375"),
+    "df_service_polling_interval": ("3", 3),
+    "df_node_polling_interval": ("60", 60),
+    "df_use_docker_service_events": ("false", False),
+    "df_use_docker_node_events": ("false", False),
 }
 """For every setting a text, and what it is read as."""
 DEFAULTS = ProxySettings().model_dump()
@@ -405,3 +415,37 @@ def test_tls_of_services_follows_what_is_set() -> None:
     settings = ProxySettings(ssl_bind_options=words, ssl_bind_ciphers="A:B")
     assert settings.ssl_server_options == "ssl-min-ver TLSv1.1 no-sslv3 no-tls-tickets force-tlsv12"
     assert settings.ssl_server_ciphers == "A:B"
+
+
+LISTENER_FIELDS = [name for name in ListenerSettings.model_fields if name not in Settings.model_fields]
+
+
+@pytest.mark.parametrize("name", LISTENER_FIELDS)
+def test_every_setting_of_the_listener_may_be_a_variable(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In capitals, and it documents itself."""
+    text, value = SAMPLES[name]
+    monkeypatch.setenv(name.upper(), text)
+    assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
+    assert (ListenerSettings.model_fields[name].description or "").rstrip("`)").endswith(".")
+
+
+def test_how_the_listener_looks_at_the_swarm() -> None:
+    """Events may be switched off; a shorter interval counts, a longer one is told to be without effect."""
+    plain = ListenerSettings()
+    assert (plain.engine, plain.polling_interval, plain.without_effect) == (plain.docker_host, 5, {})
+    assert set(plain.event_types) == set(WORLD_EVENTS)
+    assert ListenerSettings(df_use_docker_service_events=False).event_types == ("node",)
+    quiet = ListenerSettings(
+        df_docker_host="tcp://manager:2375",
+        docker_host="tcp://other:2375",
+        df_service_polling_interval=2,
+        df_node_polling_interval=60,
+        df_use_docker_service_events=False,
+        df_use_docker_node_events=False,
+        df_retry=3,
+    )
+    assert (quiet.engine, quiet.polling_interval, quiet.event_types) == ("tcp://manager:2375", 2, ())
+    assert set(quiet.without_effect) == {"DF_NODE_POLLING_INTERVAL", "DF_RETRY"}
+    assert not ListenerSettings(df_retry=0).without_effect
