@@ -5,7 +5,7 @@ It is a service's, or that of whoever set the proxy's variables.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from controller.errors import ConfigRejectedError, StartFailedError, SwarmgateError
+from controller.errors import ConfigRejectedError, MisconfiguredError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
 from render.files import Rendered
 from render.origins import variable_of
@@ -44,14 +44,21 @@ async def found_by_halving(
     return suspects[bad - 1], plain_words(words.output)
 
 
-def with_variables(error: SwarmgateError, rendered: Rendered) -> SwarmgateError:
-    """Return the error with the variables named that the refused lines came from, or as it is if there are none."""
+def with_variables(error: SwarmgateError, rendered: Rendered, *, is_start: bool) -> SwarmgateError:
+    """Return the error with the variables named that the refused lines came from, or as it is if there are none.
+
+    At the start, a variable whose lines are refused is the end.
+    """
     if not isinstance(error, ConfigRejectedError | StartFailedError):
         return error
     found = (
-        variable_of(rendered.config, line, words)
+        rendered.variables.get(line) or variable_of(rendered.config, line, words)
         for line, words in rejected_lines(error.output).items()
         if line not in rendered.owners
     )
     names = " and ".join(dict.fromkeys(filter(None, found)))
-    return type(error)(f"{error}; see the variable {names}", output=error.output) if names else error
+    if not names:
+        return error
+    text = f"{error}; see the variable {names}"
+    is_final = is_start and isinstance(error, ConfigRejectedError)
+    return MisconfiguredError(text) if is_final else type(error)(text, output=error.output)

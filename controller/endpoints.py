@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from controller.templates import TemplateFile
 from models import conditions
 from models.certificates import CertificateFiles
 from models.conditions import Condition
@@ -25,7 +26,7 @@ class Surroundings:
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
     the contents of the mounted secrets by name; ``unusable_ports`` are those that HAProxy cannot listen on, with the
-    reason; ``now`` is when it all was read.
+    reason; ``templates`` the files of templates by path in their folder; ``now`` is when it all was read.
     """
 
     networks: tuple[Network, ...] = ()
@@ -33,6 +34,7 @@ class Surroundings:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
     unusable_ports: Mapping[int, str] = field(default_factory=dict)
+    templates: Mapping[str, TemplateFile] = field(default_factory=dict, repr=False)
     now: datetime = EPOCH
 
 

@@ -5,7 +5,7 @@ programmed in the same round.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -26,11 +26,12 @@ from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
 from controller.reload_gate import ReloadGate
 from controller.status import StatusStore
+from controller.templates import TemplateFile, named_in
 from models import conditions
 from models.conditions import Reason
 from models.machine import Machine
 from models.observed import Observed
-from models.proxy import Desired
+from models.proxy import Desired, TemplateTexts
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
@@ -66,10 +67,13 @@ class Reconciler:
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     forms: dict[str, ProxyService] = field(default_factory=dict)
     rejected: dict[str, tuple[ProxyService, str]] = field(default_factory=dict)
+    templates: dict[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
     _waiting_since: float | None = None
+    _files: Mapping[str, TemplateFile] = field(default_factory=dict)
+    _has_converged: bool = False
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -108,7 +112,8 @@ class Reconciler:
             return Result(requeue_after=outcome.seconds)
         self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
         self._expected = expected_after(observed, outcome.rendered, outcome.applied)
-        self.forms = dict(outcome.desired.forms)
+        self.forms, self.templates = dict(outcome.desired.forms), dict(outcome.desired.templates)
+        self._has_converged = True
         self._publish(outcome, snapshot)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
@@ -119,8 +124,8 @@ class Reconciler:
         search = partial(self._search, snapshot, observed)
         while True:
             with self.metrics.stage("desire"):
-                judged = self._judge(snapshot)
-                desired = await self._desire(judged, observed)
+                surroundings, judged = await self._look_around(self._judge(snapshot), snapshot, observed)
+                desired = self._desire(judged, surroundings)
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -146,9 +151,22 @@ class Reconciler:
         words = dict.fromkeys(without, "") | {name: words for name, (_, words) in self.rejected.items()}
         return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
 
-    async def _desire(self, judged: Judged, observed: Observed) -> Desired:
+    def _desire(self, judged: Judged, surroundings: Surroundings) -> Desired:
+        return build_desired(judged, self.settings, surroundings, self.refused_certificates, templates=self.templates)
+
+    async def _look_around(self, judged: Judged, snapshot: Snapshot, observed: Observed) -> tuple[Surroundings, Judged]:
+        """Read what is around the proxy; a service that was left out is tried again if its templates have changed."""
         surroundings = await self.read_surroundings(_needs(judged, observed))
-        return build_desired(judged, self.settings, surroundings, self.refused_certificates)
+        files, self._files = self._files, surroundings.templates
+        mended = [
+            name for name, (form, _) in self.rejected.items() if named_in(form, files) != named_in(form, self._files)
+        ]
+        for name in mended:
+            del self.rejected[name]
+        if mended:
+            judged = self._judge(snapshot)
+            surroundings = await self.read_surroundings(_needs(judged, observed))
+        return surroundings, judged
 
     async def _quarantine(
         self, error: ConfigRejectedError, rendered: Rendered, judged: Judged, search: _Search
@@ -166,7 +184,9 @@ class Reconciler:
         """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
 
         async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
-            desired = await self._desire(self._judge(snapshot, without), observed)
+            judged = self._judge(snapshot, without)
+            surroundings = await self.read_surroundings(_needs(judged, observed))
+            desired = self._desire(judged, surroundings)
             try:
                 await self.dataplane.check(render(desired, self.settings, self.machine))
             except ConfigRejectedError as objection:
@@ -205,7 +225,7 @@ class Reconciler:
 
     def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
         """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
-        told = with_variables(error, rendered)
+        told = with_variables(error, rendered, is_start=not self._has_converged)
         failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
         self.metrics.services(self.status.count_by_condition())

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal
 
 from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
@@ -17,6 +18,8 @@ from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 
+_NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
+"""The comment above lines that a service or the operator has written; see ``noted`` in ``core.cfg.j2``."""
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
 _RULE = re.compile(
@@ -57,7 +60,9 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends}),
+        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends})
+        | {line: (name,) for line, name in _noted(sections[0].text, "service")},
+        variables=dict(_noted(sections[0].text, "variable")),
         backends=backends,
         certificates=certificates,
         authorities={
@@ -118,6 +123,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
+            own_routes=desired.own_routes,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
             passthrough=desired.passthrough,
@@ -190,6 +196,15 @@ def _backend_text(name: str, backend: RenderedBackend) -> str:
 def address_text(address: str) -> str:
     """Return an address as HAProxy wants it before a port: IPv6 says its family, so that the colons are clear."""
     return f"ipv6@{address}" if ":" in address else address
+
+
+def _noted(core: str, kind: Literal["service", "variable"]) -> Iterator[tuple[int, str]]:
+    """Return the lines at the beginning of the file that somebody in particular has written, with who that is."""
+    lines = core.split("\n")
+    for number, line in enumerate(lines, start=1):
+        match = _NOTE.fullmatch(line)
+        if match and match["kind"] == kind:
+            yield from ((each, match["name"]) for each in range(number + 1, number + 1 + int(match["count"])))
 
 
 def _owners(
