@@ -42,6 +42,7 @@ from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
 from controller.surroundings import check_interfaces, read_surroundings
+from controller.template_folder import TemplateFolder
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
 
@@ -75,7 +76,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane=dataplane,
         settings=settings,
         machine=machine_for(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir, certificates),
+        read_surroundings=_surroundings_reader(secrets_dir, certificates, TemplateFolder(settings.templates_dir)),
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
@@ -214,10 +215,10 @@ def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
 
 
 def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore
+    secrets_dir: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Callable[[Needs], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates)
+    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates, templates)
 
 
 def _digest(status: StatusStore) -> str:

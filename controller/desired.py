@@ -12,13 +12,15 @@ from types import MappingProxyType
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of, outside_host
+from controller.templates import Filled, fill
 from controller.tls import client_facts, facts_of, identity_of, list_all
 from models import conditions
 from models.certificates import CertificateList
 from models.claims import claims_of, name_claims_of
 from models.conditions import Condition
 from models.passthrough import NameClaim, NameConflict, PassthroughTable, ended_names, settle_names
-from models.proxy import Backend, Desired, TcpFrontend
+from models.proxy import Backend, Desired, TcpFrontend, TemplateTexts
+from models.raw.frontend_lines import OwnRoutes
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.routing import Claim, Conflict, RoutingTable, build_routing
 from models.service import Destination, ProxyService, Way
@@ -73,6 +75,7 @@ class _Build:
     conditions: dict[str, list[Condition]] = field(default_factory=dict)
     present: set[str] = field(default_factory=set)
     redirects: dict[str, tuple[str, Claim]] = field(default_factory=dict)
+    own_routes: list[OwnRoutes] = field(default_factory=list)
 
 
 def judge(
@@ -183,19 +186,27 @@ def build_desired(
     settings: ProxySettings,
     surroundings: Surroundings,
     refused_certificates: Mapping[str, str] = MappingProxyType({}),
+    templates: Mapping[str, TemplateTexts] = MappingProxyType({}),
 ) -> Desired:
     """Build the desired state of HAProxy and the conditions of every service.
 
-    ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words.
+    ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words; ``templates`` the texts of
+    templates in force until now, by service id.
     """
     build = _Build()
+    in_force: dict[str, TemplateTexts] = {}
     candidates = sorted(judged.candidates, key=lambda candidate: candidate.seniority)
     for candidate in candidates:
         facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
         facts.insert(0, conditions.resolved_refs())
         facts.insert(0, conditions.programmed())
+        filled = fill(candidate.form, surroundings.templates, templates.get(candidate.swarm.id))
+        facts.extend(filled.conditions)
         for destination in candidate.form.destinations:
-            _add_destination(build, candidate, destination, settings, surroundings)
+            _add_destination(build, candidate, destination, settings, surroundings, filled=filled)
+        build.own_routes.extend(filter(None, (filled.routes,)))
+        if filled.texts is not None:
+            in_force[candidate.swarm.id] = filled.texts
         if candidate.swarm.name not in build.present:
             facts.append(conditions.not_programmed())
     certificates = list_all((candidate.form for candidate in candidates), settings, surroundings, refused_certificates)
@@ -215,6 +226,8 @@ def build_desired(
         deprecations={
             candidate.swarm.name: candidate.deprecations for candidate in judged.candidates if candidate.deprecations
         },
+        own_routes=tuple(sorted(build.own_routes, key=lambda own: own.acl_name)),
+        templates=in_force,
     )
 
 
@@ -224,6 +237,8 @@ def _add_destination(
     destination: Destination,
     settings: ProxySettings,
     surroundings: Surroundings,
+    *,
+    filled: Filled,
 ) -> None:
     facts = build.conditions[candidate.swarm.name]
     access = _access(candidate, destination, settings, surroundings)
@@ -258,10 +273,11 @@ def _add_destination(
             destination=destination,
             servers=endpoints.servers,
             user_list=access.user_list,
-            closed=candidate.closed or access.closed or proof.closed,
+            closed=candidate.closed or access.closed or proof.closed or filled.closed,
             identity=proof.identity,
+            template=filled.lines.get(destination.index, ()),
         )
-        if backend.mode == "http":
+        if backend.mode == "http" and not destination.custom.template_fe_path:
             ready = bool(backend.servers) and not backend.closed
             build.claims.extend(claims_of(*claimant, ready=ready))
         if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
@@ -371,7 +387,7 @@ def _claim_port(
 
 
 def _settle_routes(build: _Build) -> RoutingTable:
-    routing, conflicts = build_routing(dict.fromkeys(build.claims))
+    routing, conflicts = build_routing(dict.fromkeys(build.claims), default_apart=bool(build.own_routes))
     for conflict in conflicts:
         build.conditions[conflict.loser.service].append(_conflict_fact(conflict))
     return routing

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from controller.templates import TemplateFile
 from models import conditions
 from models.certificates import CertificateFiles
 from models.conditions import Condition
@@ -24,7 +25,8 @@ class Surroundings:
     """What the proxy finds around itself.
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
-    the contents of the mounted secrets by name; ``unusable_ports`` are those that HAProxy cannot listen on, with the
+    the contents of the mounted secrets by name; ``templates`` the files of templates by their path in their folder;
+    ``unusable_ports`` are those that HAProxy cannot listen on, with the
     reason; ``now`` is when it all was read.
     """
 
@@ -32,6 +34,7 @@ class Surroundings:
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
+    templates: Mapping[str, TemplateFile] = field(default_factory=dict, repr=False)
     unusable_ports: Mapping[int, str] = field(default_factory=dict)
     now: datetime = EPOCH
 

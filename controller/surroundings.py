@@ -14,6 +14,7 @@ from controller.certificates import CertificateStore
 from controller.endpoints import Needs, Network, Surroundings
 from controller.errors import PermanentError
 from controller.resolving import HostResolver
+from controller.template_folder import TemplateFolder
 from models.settings import ProxySettings
 
 log = structlog.get_logger()
@@ -78,7 +79,7 @@ def unusable_ports(ports: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 async def read_surroundings(
-    resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore
+    resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Surroundings:
     """Read everything that is around the proxy now."""
     return Surroundings(
@@ -86,6 +87,7 @@ async def read_surroundings(
         hosts=await resolver.resolve(needs.hosts),
         secrets=user_secrets(secrets),
         certificates=certificates.read(),
+        templates=templates.read(),
         unusable_ports=dict(unusable_ports(needs.ports)),
         now=datetime.now(UTC),
     )

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     """A secret named by a label is not mounted in the proxy, or holds nothing usable."""
     CLIENT_CA_NOT_SET = "ClientCaNotSet"
     """Client certificates are asked for, but the proxy has no authorities (``CA_FILE``) to verify them with."""
+    TEMPLATE_NOT_USABLE = "TemplateNotUsable"
+    """A file that a label names as a template is not there, or makes lines that are not allowed."""
     HOST_NOT_RESOLVED = "HostNotResolved"
     """The name given as ``outboundHostname`` has no address now."""
     NO_RUNNING_TASKS = "NoRunningTasks"
@@ -115,6 +117,7 @@ _TYPE_OF = (
             Reason.NETWORK_NOT_SHARED,
             Reason.SECRET_NOT_FOUND,
             Reason.CLIENT_CA_NOT_SET,
+            Reason.TEMPLATE_NOT_USABLE,
             Reason.HOST_NOT_RESOLVED,
             Reason.NO_RUNNING_TASKS,
         ),
@@ -284,6 +287,13 @@ def client_ca_not_set() -> Condition:
     """``verifyClientSsl`` is asked for, and nothing says whose client certificates are good."""
     return _bad(
         Reason.CLIENT_CA_NOT_SET, "com.df.verifyClientSsl needs CA_FILE of the proxy; until then all requests get 403"
+    )
+
+
+def template_not_usable(*, label: str, file: str, problem: str, outcome: str) -> Condition:
+    """The template that ``label`` names is of no use; ``problem`` begins with a verb, ``outcome`` says what follows."""
+    return _bad(
+        Reason.TEMPLATE_NOT_USABLE, f"the file {file} in TEMPLATES_DIR, which {label} names, {problem}; {outcome}"
     )
 
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from models.facts import facts_of
 from models.labels._table import Row, label_key
+from models.labels.custom import Custom
 from models.labels.matching import Matching
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, SPELLINGS, TABLE, Destination, ProxyService
 from models.types import reject_markup
@@ -72,14 +74,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed.
+    """How labels are to be read: the list separator, the opt-in label's key, and what is allowed of raw lines.
 
-    ``defaults`` are pairs of a label's name and the value that holds where a service does not give it one.
+    ``templates_dir`` is where their templates are. ``defaults`` are pairs of a label's name and the value that holds
+    where a service does not give it one.
     """
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
     allow_raw_config: bool = True
+    templates_dir: str = "/cfg/tmpl"
     defaults: tuple[tuple[str, str], ...] = ()
 
 
@@ -170,11 +174,19 @@ class _Reader:
                     )
                 )
 
-    def model(self, family: str, model: type[M], index: int) -> M | None:
-        """Validate one family for one destination; None if it has problems."""
+    def model(self, family: str, model: type[M], index: int, **known: object) -> M | None:
+        """Validate one family for one destination; None if it has problems.
+
+        ``known`` is what the validators of this family need to know besides the rules.
+        """
         rows = {row.name: row for row in TABLE.values() if row.family == family}
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
-        context = {"separator": self.rules.separator, "allow_raw_config": self.rules.allow_raw_config}
+        context = {
+            "separator": self.rules.separator,
+            "allow_raw_config": self.rules.allow_raw_config,
+            "templates_dir": self.rules.templates_dir,
+            **known,
+        }
         try:
             return model.model_validate(given, context=context)
         except ValidationError as error:
@@ -201,7 +213,8 @@ class _Reader:
             self._missing(
                 "srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379"
             )
-        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend)
+        own_routes = destination.custom.template_fe_path
+        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend or own_routes)
         if matching.req_mode == "http" and nowhere:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
@@ -263,7 +276,8 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
     indices = reader.indices()
     reader.note_orphans(indices)
     identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
-    destinations = [_destination(reader, index) for index in indices]
+    known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
+    destinations = [_destination(reader, index, known) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
     deprecations = tuple(reader.deprecations)
@@ -280,13 +294,22 @@ def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
     return service.destinations[0] if service else Destination()
 
 
-def _destination(reader: _Reader, index: int) -> Destination | None:
-    families = {family: reader.model(family, model, index) for family, model in DESTINATION_FAMILIES.items()}
-    if None in families.values():
+def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
+    """Read one destination; ``service`` is what is known of its service by now."""
+    others = {family: model for family, model in DESTINATION_FAMILIES.items() if model is not Custom}
+    families = {family: reader.model(family, model, index) for family, model in others.items()}
+    mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
+    if None in families.values() or service is None:
+        reader.model("custom", Custom, index, mode=mode)
         return None
-    destination = Destination(index=index, **families)
+    destination = _with_default_path(Destination(index=index, **families))
+    facts = facts_of(service, destination) if reader.value(TABLE["backendExtra"], index) else None
+    custom = reader.model("custom", Custom, index, mode=mode, facts=facts)
+    if custom is None:
+        return None
+    destination = destination.model_copy(update={"custom": custom})
     reader.require(destination)
-    return _with_default_path(destination)
+    return destination
 
 
 def _with_default_path(destination: Destination) -> Destination:

@@ -25,6 +25,9 @@ What is found there is either a backend (``>backend``), or candidates that have 
 with a backend for when none of them holds (``|id|id|>backend``). If there is none, the search goes on, and what it
 finds is appended. The tests themselves are `rules`, in order of precedence.
 
+Where services bring routes of their own in templates (`models.raw.frontend_lines`), these are tried when the search is
+over, and the claim for whatever nobody else answers is not part of it but comes behind them (``default``).
+
 Claims of one traffic group may be the same: then what is found is not a backend but the name of a split
 (`models.traffic`), and ``splits`` has the backend of each of its slots (``name#slot``).
 """
@@ -174,6 +177,8 @@ class RoutingTable:
     rules: tuple[Rule, ...] = ()
     tiers: tuple[str, ...] = (ACME_TIER, DEFAULT_TIER)
     splits: Mapping[str, str] = field(default_factory=dict)
+    default: str | None = None
+    """What answers whatever nothing else does, if that is not among the tables."""
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The routes in words, by backend."""
 
@@ -184,17 +189,22 @@ class RoutingTable:
         return max((chain.count(BETWEEN_PATTERNS) + 1 for chain in chains), default=1)
 
 
-def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict, ...]]:
+def build_routing(claims: Iterable[Claim], *, default_apart: bool = False) -> tuple[RoutingTable, tuple[Conflict, ...]]:
     """Settle who gets which route, and build the tables.
 
     What is looked up whole or by its beginning costs next to nothing here; only claims with predicates are sorted.
+    ``default_apart`` leaves the claim for whatever nobody else answers out of the tables, for routes that are no claims
+    to come before it.
     """
     settled, conflicts = _settle(claims)
     answers = [_answer(holders) for holders in settled]
+    default = next((each.claim.backend for each in answers if default_apart and each.claim.is_default), None)
     tiers = _tiers(answer.claim for answer in answers)
     scopes: dict[tuple[str, str], _Scope] = {}
     for answer in answers:
         claim = answer.claim
+        if claim.is_default and default_apart:
+            continue
         place = (tiers[-1] if claim.is_default else claim.tier, claim.domain)
         scope = scopes.get(place)
         if scope is None:
@@ -215,6 +225,7 @@ def build_routing(claims: Iterable[Claim]) -> tuple[RoutingTable, tuple[Conflict
         rules=tuple(Rule(claim.id, claim.backend, claim.predicates) for claim in tested),
         tiers=tiers,
         splits=_splits(answers),
+        default=default,
         routes=_routes(settled),
     )
     return table, conflicts

@@ -14,6 +14,7 @@ from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
 from render.logins import credentials_of, logins_of
+from render.noted import lines_noted_in
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 
@@ -36,6 +37,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
     certificates = _certificates(desired.certificates, settings)
     blocks = [(section.text, section.owners) for section in sections]
     blocks += [(_backend_text(backend.name, backends[backend.name]), backend.services) for backend, _ in profiles]
+    noted = lines_noted_in(sections[0].text)
+    owners = _owners(blocks, {backend.name: backend.services for backend in desired.backends}) | noted.owners
     return Rendered(
         config="\n".join(text for text, _ in blocks),
         maps={
@@ -57,7 +60,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends}),
+        owners={line: names for line, names in owners.items() if line not in noted.variables},
+        variables=noted.variables,
         backends=backends,
         certificates=certificates,
         authorities={
@@ -118,6 +122,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
+            own_routes=desired.own_routes,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
             passthrough=desired.passthrough,

@@ -55,13 +55,15 @@ class Rendered:
     ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by
     its name relative to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it
     by; ``owners`` tells for a line number of ``config`` (from 1) which services that line was written for, lines
-    for all have no entry; ``certificates`` are by file name in the order of the list, the first one being the default;
-    ``authorities`` are the contents of more files, by name.
+    for all have no entry; ``variables`` tells likewise which variable of the operator has a line; ``certificates`` are
+    by file name in the order of the list, the first one being the default; ``authorities`` are the contents of more
+    files, by name.
     """
 
     config: str
     maps: Mapping[str, Mapping[str, str]]
     owners: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    variables: Mapping[int, str] = field(default_factory=dict)
     backends: Mapping[str, RenderedBackend] = field(default_factory=dict)
     certificates: Mapping[str, RenderedCertificate] = field(default_factory=dict)
     authorities: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -50,6 +50,7 @@ def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
         identity=backend.identity,
         cookie=cookie,
         behind_proxies=bool(settings.trusted_proxies),
+        template=backend.template,
     )
 
 
@@ -89,6 +90,7 @@ def _profile(
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
     behind_proxies: bool = False,
+    template: tuple[str, ...] = (),
 ) -> Profile:
     table = _table_section(dict(families)["limits"])
     context = {
@@ -99,6 +101,7 @@ def _profile(
         "table": table.name if table else None,
         "cookie": cookie,
         "behind_proxies": behind_proxies,
+        "template": template,
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }

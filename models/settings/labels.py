@@ -31,9 +31,6 @@ class Labels(Frozen):
     separator: Annotated[
         str, Field(min_length=1, max_length=1, description="Divides the items of lists in labels.")
     ] = ","
-    allow_raw_config: Annotated[
-        Flag, Field(description="Let services bring lines of HAProxy's configuration (`com.df.backendExtra`).")
-    ] = True
     filter_proxy_instance_name: Annotated[
         Flag, Field(description="Publish only services whose `com.df.proxyInstanceName` is `PROXY_INSTANCE_NAME`.")
     ] = False

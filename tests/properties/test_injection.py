@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from controller.endpoints import Surroundings
+from models.labels.custom import RAW_LABELS
 from models.labels.headers import HeaderValue
 from models.service import TABLE, ProxyService
 from models.settings import ProxySettings
@@ -94,7 +95,7 @@ PLAUSIBLE = (
 TEXTS = st.lists(
     st.one_of(st.sampled_from(PLAUSIBLE), st.sampled_from(HOSTILE), st.text(max_size=4)), min_size=1, max_size=4
 ).map("".join)
-RAW = frozenset({"backendExtra"})
+RAW = RAW_LABELS
 """Labels whose very purpose is to bring lines of the configuration; they are tried elsewhere."""
 KEYS = st.sampled_from(sorted(set(TABLE) - RAW)).flatmap(lambda name: st.sampled_from([name, f"{name}.1", f"{name}.2"]))
 LABELS = st.dictionaries(KEYS, TEXTS, min_size=1, max_size=3)
