@@ -49,18 +49,27 @@ def claims_of(
 
 
 def _domains(matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
-    """Return the domain patterns, each with the tests that a pattern cannot express."""
+    """Return the domain patterns, each with the tests that a pattern cannot express.
+
+    What begins with ``*`` is compared by its ending, whatever the algorithm; it is about the others.
+    """
     if not matching.service_domain:
         return [(ANY_DOMAIN, ())]
+    wildcards = [(domain, ()) for domain in matching.service_domain if domain.startswith("*")]
+    others = tuple(domain for domain in matching.service_domain if not domain.startswith("*"))
+    return [*wildcards, *(_compared(others, matching) if others else ())]
+
+
+def _compared(domains: tuple[str, ...], matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
+    """Return the patterns and tests of domains without ``*``, by the algorithm in force."""
     algorithm = matching.service_domain_algo or ("hdr_dom(host)" if matching.service_domain_match_all else "hdr(host)")
     if algorithm == "hdr(host)":
-        return [(domain, ()) for domain in matching.service_domain]
-    bare = [domain.lstrip("*") for domain in matching.service_domain]
+        return [(domain, ()) for domain in domains]
     if algorithm == "hdr_end(host)":
-        return [(f"*{domain}", ()) for domain in bare]
+        return [(f"*{domain}", ()) for domain in domains]
     if algorithm == "hdr_dom(host)":
-        return [pattern for domain in bare for pattern in ((domain, ()), (f"*.{domain}", ()))]
-    return [(ANY_DOMAIN, (Predicate(algorithm, matching.service_domain, ("-i",)),))]
+        return [pattern for domain in domains for pattern in ((domain, ()), (f"*.{domain}", ()))]
+    return [(ANY_DOMAIN, (Predicate(algorithm, domains, ("-i",)),))]
 
 
 def _paths(matching: Matching) -> list[tuple[PathMatch, str, tuple[Predicate, ...]]]:

@@ -74,7 +74,7 @@ class Connection(Family):
     connection_mode: Annotated[
         ConnectionMode,
         Label(
-            doc="What becomes of connections after an answer.",
+            doc="What becomes of connections after an answer; `CONNECTION_MODE` by default.",
             example="http-server-close",
             indexed=False,
             effect=Effect.PROFILE,

@@ -51,8 +51,10 @@ def _path(value: str, info: ValidationInfo) -> str:
 
 
 def _domain(value: str, info: ValidationInfo) -> str:
+    """What begins with ``*`` is always compared by its ending; what does not may be a pattern of another kind."""
     algorithm = info.data.get("service_domain_algo")
-    return value if algorithm and algorithm not in _PLAIN_ALGORITHMS else checked_as(DomainPattern, value)
+    is_pattern = algorithm and algorithm not in _PLAIN_ALGORITHMS and not value.startswith("*")
+    return value if is_pattern else checked_as(DomainPattern, value)
 
 
 def _header(value: str) -> str:
@@ -128,7 +130,8 @@ class Matching(Family):
     service_domain_algo: Annotated[
         DomainAlgorithm | None,
         Label(
-            doc="How `serviceDomain` is compared. By default the domain must be the same, whatever the port.",
+            doc="How `serviceDomain` is compared, where it does not begin with `*`; `SERVICE_DOMAIN_ALGO` by default. "
+            "Without either the domain must be the same, whatever the port.",
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
@@ -172,7 +175,8 @@ class Matching(Family):
         RequestMode,
         Label(
             doc="`http`; or `tcp` to pass a whole port through; or `sni` to pass TLS connections through as they are, "
-            "by the name that the client asks for. A port of the proxy's own HTTPS can be shared with the latter.",
+            "by the name that the client asks for. A port of the proxy's own HTTPS can be shared with the latter. "
+            "`DEFAULT_REQ_MODE` by default.",
             example="tcp",
             effect=Effect.RELOAD,
         ),

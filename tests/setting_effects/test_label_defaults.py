@@ -14,7 +14,7 @@ async def test_https_only_and_domains(binary: Path, folder: Path, origin: Origin
     """Requests by HTTP are redirected, and domains compared as said; a service and a destination may opt out."""
     settings = ProxySettings(https_only="true", service_domain_algo="hdr_beg(host)")
     services = (
-        behind(origin, {"serviceDomain": "web.test"}),
+        behind(origin, {"serviceDomain": "web.test,*.wild.test"}),
         behind(origin, {"serviceDomain": "web.test", "serviceDomainAlgo": "hdr(host)", "httpsOnly": "0"}, name="own"),
         behind(origin, {"servicePath.1": "/one", "httpsOnly.1": "false", "servicePath.2": "/two"}, name="some"),
     )
@@ -22,6 +22,8 @@ async def test_https_only_and_domains(binary: Path, folder: Path, origin: Origin
         assert (await proxy.ask("/web")).headers["location"] == "https://web.test/web"
         assert (await proxy.ask("/web", tls=True)).status == 200
         assert (await proxy.ask("/web", host="web.test.example", tls=True)).status == 200
+        assert (await proxy.ask("/web", host="a.wild.test:443", tls=True)).status == 200
+        assert (await proxy.ask("/web", host="a.wild.test.example", tls=True)).status == 503
         assert (await proxy.ask("/own")).status == 200
         assert (await proxy.ask("/own", host="web.test.example")).status == 503
         assert (await proxy.ask("/one")).status == 200
