@@ -1,5 +1,5 @@
 """Each HAProxy in turn, and an origin behind it, as for the effects of labels."""
 
-from label_effects.conftest import binary, folder, origin
+from label_effects.conftest import binary, origin
 
-__all__ = ["binary", "folder", "origin"]
+__all__ = ["binary", "origin"]
