@@ -123,7 +123,7 @@ class Role:
 
     def words(self) -> str:
         """Return everything it has written."""
-        return self.log.read_text(encoding="utf-8")
+        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
 
 @dataclass
