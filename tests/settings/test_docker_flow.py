@@ -30,6 +30,8 @@ DEFAULTS = {
     "DNS_LOOKUP_PAUSE_MS": "",
     "DO_NOT_RESOLVE_ADDR": "false",
     "ENABLE_H2": "true",
+    "EXTRA_FRONTEND": "",
+    "EXTRA_GLOBAL": "",
     "FILTER_PROXY_INSTANCE_NAME": "false",
     "HEALTHCHECK": "true",
     "HTTPS_ONLY": "false",
