@@ -5,7 +5,7 @@ It is a service's, or that of whoever set the proxy's variables.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from controller.errors import ConfigRejectedError, MisconfiguredError, StartFailedError, SwarmgateError
+from controller.errors import ConfigRejectedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
 from render.files import Rendered
 from render.origins import variable_of
@@ -44,11 +44,13 @@ async def found_by_halving(
     return suspects[bad - 1], plain_words(words.output)
 
 
-def with_variables(error: SwarmgateError, rendered: Rendered, *, is_start: bool) -> SwarmgateError:
-    """Return the error with the variables named that the refused lines came from, or as it is if there are none.
+def blames_extra_lines(error: ConfigRejectedError, rendered: Rendered) -> bool:
+    """Return whether HAProxy refuses lines that the operator wrote (``EXTRA_FRONTEND``, ``EXTRA_GLOBAL``)."""
+    return any(line in rendered.variables for line in rejected_lines(error.output))
 
-    At the start, a variable whose lines are refused is the end.
-    """
+
+def with_variables(error: SwarmgateError, rendered: Rendered) -> SwarmgateError:
+    """Return the error with the variables named that the refused lines came from, or as it is if there are none."""
     if not isinstance(error, ConfigRejectedError | StartFailedError):
         return error
     found = (
@@ -57,8 +59,4 @@ def with_variables(error: SwarmgateError, rendered: Rendered, *, is_start: bool)
         if line not in rendered.owners
     )
     names = " and ".join(dict.fromkeys(filter(None, found)))
-    if not names:
-        return error
-    text = f"{error}; see the variable {names}"
-    is_final = is_start and isinstance(error, ConfigRejectedError)
-    return MisconfiguredError(text) if is_final else type(error)(text, output=error.output)
+    return type(error)(f"{error}; see the variable {names}", output=error.output) if names else error

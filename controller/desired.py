@@ -355,9 +355,6 @@ def _unusable_port(destination: Destination, surroundings: Surroundings) -> Cond
     return None if why is None else conditions.port_unusable(port=port, why=why)
 
 
-_OWN_TLS = ", with options about TLS that nobody can share (DEFAULT_PORTS, BIND_PORTS; see SSL_BIND_OPTIONS)"
-
-
 def _claim_port(
     build: _Build, candidate: Candidate, destination: Destination, backend: str, settings: ProxySettings
 ) -> Condition | None:
@@ -367,10 +364,9 @@ def _claim_port(
     """
     by_name = destination.matching.req_mode == "sni"
     port = destination.matching.opened_port or 0
-    shareable = {bind.port for bind in settings.binds if by_name and bind.shares_tls}
+    shareable = {bind.port for bind in settings.binds if by_name and bind.ssl}
     if port in settings.own_ports - shareable:
-        own_tls = by_name and any(bind.port == port and bind.ssl for bind in settings.binds)
-        return conditions.port_conflict(port=port, winner=f"the proxy itself{_OWN_TLS if own_tls else ''}")
+        return conditions.port_conflict(port=port, winner="the proxy itself")
     user = "names" if by_name else backend
     present, owner = build.ports.setdefault(port, (user, candidate.swarm.name))
     if present != user:

@@ -25,16 +25,17 @@ class Surroundings:
     """What the proxy finds around itself.
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
-    the contents of the mounted secrets by name; ``unusable_ports`` are those that HAProxy cannot listen on, with the
-    reason; ``templates`` the files of templates by path in their folder; ``now`` is when it all was read.
+    the contents of the mounted secrets by name; ``templates`` the files of templates by their path in their folder;
+    ``unusable_ports`` are those that HAProxy cannot listen on, with the
+    reason; ``now`` is when it all was read.
     """
 
     networks: tuple[Network, ...] = ()
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
-    unusable_ports: Mapping[int, str] = field(default_factory=dict)
     templates: Mapping[str, TemplateFile] = field(default_factory=dict, repr=False)
+    unusable_ports: Mapping[int, str] = field(default_factory=dict)
     now: datetime = EPOCH
 
 

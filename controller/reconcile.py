@@ -13,11 +13,11 @@ from typing import NoReturn
 
 import structlog
 
-from controller.blame import found_by_halving, named_by_haproxy, with_variables
+from controller.blame import blames_extra_lines, found_by_halving, named_by_haproxy, with_variables
 from controller.changes import Applied, Outcome, Plan
 from controller.desired import Judged, build_desired, hosts_outside, judge, ports_opened
 from controller.endpoints import Needs, Surroundings
-from controller.errors import ConfigRejectedError, SwarmgateError
+from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates
 from controller.http.redaction import redacted
 from controller.loop import Result, Round
@@ -26,7 +26,7 @@ from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
 from controller.reload_gate import ReloadGate
 from controller.status import StatusStore
-from controller.templates import TemplateFile, named_in
+from controller.templates import NO_FILES, TemplateFile, named_in
 from models import conditions
 from models.conditions import Reason
 from models.machine import Machine
@@ -66,7 +66,7 @@ class Reconciler:
     metrics: Metrics
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     forms: dict[str, ProxyService] = field(default_factory=dict)
-    rejected: dict[str, tuple[ProxyService, str]] = field(default_factory=dict)
+    rejected: dict[str, "Rejected"] = field(default_factory=dict)
     templates: dict[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
@@ -124,8 +124,9 @@ class Reconciler:
         search = partial(self._search, snapshot, observed)
         while True:
             with self.metrics.stage("desire"):
-                surroundings, judged = await self._look_around(self._judge(snapshot), snapshot, observed)
-                desired = self._desire(judged, surroundings)
+                await self._forgive()
+                judged = self._judge(snapshot)
+                desired = await self._desire(judged, observed)
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -147,26 +148,21 @@ class Reconciler:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
         judged = judge(snapshot, self.settings, forms=self.forms, rejected={})
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
-        self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry[0]}
-        words = dict.fromkeys(without, "") | {name: words for name, (_, words) in self.rejected.items()}
+        self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry.form}
+        words = dict.fromkeys(without, "") | {name: entry.words for name, entry in self.rejected.items()}
         return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
 
-    def _desire(self, judged: Judged, surroundings: Surroundings) -> Desired:
+    async def _desire(self, judged: Judged, observed: Observed) -> Desired:
+        surroundings = await self.read_surroundings(_needs(judged, observed))
+        self._files = surroundings.templates
         return build_desired(judged, self.settings, surroundings, self.refused_certificates, templates=self.templates)
 
-    async def _look_around(self, judged: Judged, snapshot: Snapshot, observed: Observed) -> tuple[Surroundings, Judged]:
-        """Read what is around the proxy; a service that was left out is tried again if its templates have changed."""
-        surroundings = await self.read_surroundings(_needs(judged, observed))
-        files, self._files = self._files, surroundings.templates
-        mended = [
-            name for name, (form, _) in self.rejected.items() if named_in(form, files) != named_in(form, self._files)
-        ]
-        for name in mended:
-            del self.rejected[name]
-        if mended:
-            judged = self._judge(snapshot)
-            surroundings = await self.read_surroundings(_needs(judged, observed))
-        return surroundings, judged
+    async def _forgive(self) -> None:
+        """Try services anew that HAProxy has refused, if the templates that they name have changed since."""
+        if any(entry.files != NO_FILES for entry in self.rejected.values()):
+            files = (await self.read_surroundings(Needs())).templates
+            entries = self.rejected.items()
+            self.rejected = {name: entry for name, entry in entries if named_in(entry.form, files) == entry.files}
 
     async def _quarantine(
         self, error: ConfigRejectedError, rendered: Rendered, judged: Judged, search: _Search
@@ -175,7 +171,9 @@ class Reconciler:
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
         named = {name: words for name, words in named_by_haproxy(error, rendered).items() if name in forms}
         blamed = named or await search(judged, error)
-        self.rejected |= {name: (forms[name], words) for name, words in blamed.items()}
+        self.rejected |= {
+            name: Rejected(forms[name], named_in(forms[name], self._files), words) for name, words in blamed.items()
+        }
         return bool(blamed)
 
     async def _search(
@@ -184,9 +182,7 @@ class Reconciler:
         """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
 
         async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
-            judged = self._judge(snapshot, without)
-            surroundings = await self.read_surroundings(_needs(judged, observed))
-            desired = self._desire(judged, surroundings)
+            desired = await self._desire(self._judge(snapshot, without), observed)
             try:
                 await self.dataplane.check(render(desired, self.settings, self.machine))
             except ConfigRejectedError as objection:
@@ -225,10 +221,12 @@ class Reconciler:
 
     def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
         """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
-        told = with_variables(error, rendered, is_start=not self._has_converged)
+        told = with_variables(error, rendered)
         failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
         self.metrics.services(self.status.count_by_condition())
+        if not self._has_converged and isinstance(error, ConfigRejectedError) and blames_extra_lines(error, rendered):
+            raise MisconfiguredError(str(told)) from error
         raise told from (error.__cause__ if told is error else error)
 
     def _note_duration(self, outcome: "Converged", snapshot: Snapshot, seconds: float) -> None:
@@ -248,6 +246,15 @@ class Reconciler:
             reload_reasons=[reason.value for reason in applied.reload_reasons],
             seconds=round(seconds, 4),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A service that HAProxy refused, with the files that its templates were in, and HAProxy's words."""
+
+    form: ProxyService
+    files: tuple[TemplateFile | None, ...]
+    words: str
 
 
 @dataclass(frozen=True, slots=True)

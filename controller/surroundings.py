@@ -79,11 +79,7 @@ def unusable_ports(ports: Iterable[int]) -> Iterator[tuple[int, str]]:
 
 
 async def read_surroundings(
-    resolver: HostResolver,
-    needs: Needs,
-    secrets: Path,
-    certificates: CertificateStore,
-    templates: TemplateFolder,
+    resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Surroundings:
     """Read everything that is around the proxy now."""
     return Surroundings(
@@ -91,7 +87,7 @@ async def read_surroundings(
         hosts=await resolver.resolve(needs.hosts),
         secrets=user_secrets(secrets),
         certificates=certificates.read(),
-        unusable_ports=dict(unusable_ports(needs.ports)),
         templates=templates.read(),
+        unusable_ports=dict(unusable_ports(needs.ports)),
         now=datetime.now(UTC),
     )

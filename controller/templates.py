@@ -49,6 +49,8 @@ class Filled:
 
 
 _NOTHING = Filled()
+NO_FILES: tuple[TemplateFile | None, ...] = (None, None)
+"""What a service without templates names."""
 
 
 def fill(form: ProxyService, files: Mapping[str, TemplateFile], last: TemplateTexts | None) -> Filled:
@@ -141,7 +143,9 @@ def _lines(form: ProxyService, text: str) -> Mapping[int, tuple[str, ...]]:
     """
     return {
         each.index: profile_lines(
-            rendered(text, _told(form, each), FILE), each.matching.mode, defined=each.custom.backend_extra
+            rendered(text, _told(form, each), FILE),
+            "http" if each.matching.req_mode == "http" else "tcp",
+            defined=each.custom.backend_extra,
         )
         for each in form.destinations
     }

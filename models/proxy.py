@@ -75,7 +75,7 @@ class Backend:
     @property
     def mode(self) -> Literal["http", "tcp"]:
         """HAProxy's mode of the backend, ``http`` or ``tcp``."""
-        return self.destination.matching.mode
+        return "http" if self.destination.matching.req_mode == "http" else "tcp"
 
 
 @dataclass(frozen=True, slots=True)

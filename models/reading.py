@@ -76,14 +76,15 @@ class Reading:
 class LabelRules:
     """How labels are to be read: the list separator, the opt-in label's key, and what is allowed of raw lines.
 
-    ``defaults`` are pairs of a label's name and the value that holds where a service does not give it one.
+    ``templates_dir`` is where their templates are. ``defaults`` are pairs of a label's name and the value that holds
+    where a service does not give it one.
     """
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
     allow_raw_config: bool = True
-    defaults: tuple[tuple[str, str], ...] = ()
     templates_dir: str = "/cfg/tmpl"
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -212,12 +213,8 @@ class _Reader:
             self._missing(
                 "srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379"
             )
-        nowhere = not (
-            matching.service_path
-            or matching.service_domain
-            or matching.is_default_backend
-            or destination.custom.template_fe_path
-        )
+        own_routes = destination.custom.template_fe_path
+        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend or own_routes)
         if matching.req_mode == "http" and nowhere:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
@@ -279,8 +276,8 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
     indices = reader.indices()
     reader.note_orphans(indices)
     identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
-    base = None if None in identity.values() else ProxyService(name=name, destinations=(), **identity)
-    destinations = [_destination(reader, index, base) for index in indices]
+    known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
+    destinations = [_destination(reader, index, known) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
     deprecations = tuple(reader.deprecations)
@@ -298,14 +295,10 @@ def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
 
 
 def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
-    """Read one destination; ``service`` is its service as far as it is known."""
-    families = {
-        family: reader.model(family, model, index)
-        for family, model in DESTINATION_FAMILIES.items()
-        if model is not Custom
-    }
-    matching = families["matching"]
-    mode = matching.mode if isinstance(matching, Matching) else "http"
+    """Read one destination; ``service`` is what is known of its service by now."""
+    others = {family: model for family, model in DESTINATION_FAMILIES.items() if model is not Custom}
+    families = {family: reader.model(family, model, index) for family, model in others.items()}
+    mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
     if None in families.values() or service is None:
         reader.model("custom", Custom, index, mode=mode)
         return None

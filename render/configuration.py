@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
 
 from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
@@ -15,11 +14,10 @@ from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
 from render.logins import credentials_of, logins_of
+from render.noted import lines_noted_in
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 
-_NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
-"""The comment above lines that a service or the operator has written; see ``noted`` in ``core.cfg.j2``."""
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
 _RULE = re.compile(
@@ -39,6 +37,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
     certificates = _certificates(desired.certificates, settings)
     blocks = [(section.text, section.owners) for section in sections]
     blocks += [(_backend_text(backend.name, backends[backend.name]), backend.services) for backend, _ in profiles]
+    noted = lines_noted_in(sections[0].text)
+    owners = _owners(blocks, {backend.name: backend.services for backend in desired.backends}) | noted.owners
     return Rendered(
         config="\n".join(text for text, _ in blocks),
         maps={
@@ -60,9 +60,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             },
             records.LOADED: {section.key: section.digest for section in sections},
         },
-        owners=_owners(blocks, {backend.name: backend.services for backend in desired.backends})
-        | {line: (name,) for line, name in _noted(sections[0].text, "service")},
-        variables=dict(_noted(sections[0].text, "variable")),
+        owners={line: names for line, names in owners.items() if line not in noted.variables},
+        variables=noted.variables,
         backends=backends,
         certificates=certificates,
         authorities={
@@ -196,15 +195,6 @@ def _backend_text(name: str, backend: RenderedBackend) -> str:
 def address_text(address: str) -> str:
     """Return an address as HAProxy wants it before a port: IPv6 says its family, so that the colons are clear."""
     return f"ipv6@{address}" if ":" in address else address
-
-
-def _noted(core: str, kind: Literal["service", "variable"]) -> Iterator[tuple[int, str]]:
-    """Return the lines at the beginning of the file that somebody in particular has written, with who that is."""
-    lines = core.split("\n")
-    for number, line in enumerate(lines, start=1):
-        match = _NOTE.fullmatch(line)
-        if match and match["kind"] == kind:
-            yield from ((each, match["name"]) for each in range(number + 1, number + 1 + int(match["count"])))
 
 
 def _owners(

@@ -216,11 +216,6 @@ class Matching(Family):
     ] = False
 
     @property
-    def mode(self) -> Literal["http", "tcp"]:
-        """HAProxy's mode: it looks into requests, or passes connections on."""
-        return "http" if self.req_mode == "http" else "tcp"
-
-    @property
     def opened_port(self) -> int | None:
         """The port that the proxy listens on for this destination; None if it is one of those for HTTP."""
         if self.req_mode == "http":

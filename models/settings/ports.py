@@ -54,10 +54,6 @@ Source: Configuration manual 5.1; without those that read files, that Swarmgate 
 all versions from 2.8 on.
 """
 
-_ABOUT_TLS = frozenset(
-    word for word in BIND_OPTIONS if re.match(r"allow-0rtt|c(iphers|urves)|ecdhe|force-|no-|prefer-|ssl-|strict-", word)
-)
-
 
 class Bind(Frozen):
     """A port that the HTTP frontend listens on (an item of ``DEFAULT_PORTS``, such as ``8443 accept-proxy:ssl``).
@@ -73,11 +69,6 @@ class Bind(Frozen):
     def __str__(self) -> str:
         words = (str(self.port), *(("accept-proxy",) if self.accept_proxy else ()), *self.options)
         return f"{' '.join(words)}{':ssl' if self.ssl else ''}"
-
-    @property
-    def shares_tls(self) -> bool:
-        """Whether it speaks TLS as all others do; with options of its own about TLS, it cannot be shared by name."""
-        return self.ssl and _ABOUT_TLS.isdisjoint(self.options)
 
     @property
     def interface(self) -> str | None:

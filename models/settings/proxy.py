@@ -9,7 +9,7 @@ from models.reading import LabelRules
 from models.settings.label_defaults import LabelDefaults
 from models.settings.labels import Labels
 from models.settings.ports import Ports
-from models.settings.raw_lines import RawLines
+from models.settings.raw import Raw
 from models.settings.request_log import RequestLog
 from models.settings.shared import Settings
 from models.settings.statistics import Statistics
@@ -19,7 +19,7 @@ from models.settings.values import Seconds
 from models.types import Flag, ListOf
 
 
-class ProxySettings(RequestLog, Timeouts, RawLines, LabelDefaults, Labels, Statistics, Tls, Ports, Settings):
+class ProxySettings(RequestLog, Timeouts, LabelDefaults, Labels, Raw, Statistics, Tls, Ports, Settings):
     """Variables of ``swarmgate proxy``."""
 
     listener_address: Annotated[
@@ -77,6 +77,6 @@ class ProxySettings(RequestLog, Timeouts, RawLines, LabelDefaults, Labels, Stati
             separator=self.separator,
             notify_label=self.df_notify_label,
             allow_raw_config=self.allow_raw_config,
-            defaults=self.label_defaults,
             templates_dir=str(self.templates_dir),
+            defaults=self.label_defaults,
         )

@@ -9,7 +9,7 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from ipaddress import ip_interface, ip_network
@@ -21,6 +21,7 @@ from traffic import Answer, request_bytes, running_haproxy
 
 from controller.desired import build_desired, judge
 from controller.endpoints import Surroundings
+from controller.templates import TemplateFile
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task
 from render.configuration import render
@@ -187,12 +188,17 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 
 @contextlib.asynccontextmanager
 async def edge(
-    binary: Path, folder: Path, *services: SwarmService, settings: ProxySettings | None = None
+    binary: Path,
+    folder: Path,
+    *services: SwarmService,
+    settings: ProxySettings | None = None,
+    templates: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Edge]:
-    """Run HAProxy for services, all of which must be acceptable."""
+    """Run HAProxy for services, all of which must be acceptable; ``templates`` are files of the operator."""
     settings = settings or ProxySettings()
     judged = judge(snapshot(*services), settings, forms={}, rejected={})
-    desired = build_desired(judged, settings, HERE)
+    files = {name: TemplateFile(text) for name, text in (templates or {}).items()}
+    desired = build_desired(judged, settings, replace(HERE, templates=files))
     wrong = [fact.message for facts in desired.conditions.values() for fact in facts if fact.status != "True"]
     assert not wrong
     rendered = render(desired, settings, MACHINE)

@@ -10,7 +10,7 @@ from tls.authorities import fixed_certificate
 
 from controller.blame import with_variables
 from controller.endpoints import Surroundings
-from controller.errors import ConfigRejectedError, MisconfiguredError, StartFailedError, TemporaryError
+from controller.errors import ConfigRejectedError, StartFailedError, TemporaryError
 from controller.haproxy.validate import validate
 from controller.pem import read_certificate, split_pem
 from models.certificates import CertificateFiles, CertificateSource
@@ -54,11 +54,10 @@ async def test_the_variable_is_named(version: str, variable: str, settings: dict
         (tmp_path / name).write_bytes(content)
     with pytest.raises(ConfigRejectedError) as caught:
         await validate(haproxy_binary(version), tmp_path / "haproxy.cfg")
-    told = with_variables(caught.value, files, is_start=False)
+    told = with_variables(caught.value, files)
     assert str(told) == f"{caught.value}; see the variable {variable}"
     assert isinstance(told, ConfigRejectedError)
     assert told.output == caught.value.output
-    assert isinstance(with_variables(caught.value, files, is_start=True), MisconfiguredError)
 
 
 def test_a_port_that_is_taken_is_told_likewise() -> None:
@@ -66,7 +65,7 @@ def test_a_port_that_is_taken_is_told_likewise() -> None:
     files = rendered({"stats_user": "a", "stats_pass": "b", "stats_port": 81})
     number = files.config.splitlines().index("    bind *:81") + 1
     words = f"[ALERT]    (1) : Binding [haproxy.cfg:{number}] for frontend stats: cannot bind socket"
-    told = with_variables(StartFailedError("HAProxy ended", output=words), files, is_start=True)
+    told = with_variables(StartFailedError("HAProxy ended", output=words), files)
     assert str(told) == "HAProxy ended; see the variable STATS_PORT"
 
 
@@ -76,6 +75,6 @@ def test_what_is_no_variables_fault_stays_as_it_is() -> None:
     owned = min(files.owners)
     for line in (owned, 1, 9999):
         error = ConfigRejectedError("no", output=f"[ALERT]    (1) : config : parsing [haproxy.cfg:{line}] : no")
-        assert with_variables(error, files, is_start=True) is error
+        assert with_variables(error, files) is error
     other = TemporaryError("HAProxy does not answer")
-    assert with_variables(other, files, is_start=True) is other
+    assert with_variables(other, files) is other

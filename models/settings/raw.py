@@ -1,4 +1,4 @@
-"""Lines of HAProxy's own configuration: what services may bring, and what the operator adds."""
+"""Raw configuration: who may bring lines of HAProxy's own language, and those of the operator."""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +12,8 @@ from models.settings.values import File
 from models.types import Flag
 
 
-class RawLines(Frozen):
-    """Raw configuration."""
+class Raw(Frozen):
+    """What is not generated."""
 
     allow_raw_config: Annotated[
         Flag,
@@ -29,8 +29,8 @@ class RawLines(Frozen):
         str,
         Field(
             description="Lines for the HTTP frontend, divided by line breaks, or else by commas outside of quotes and "
-            "brackets. `{{ NAME }}` puts in the value of a variable that is no secret; all of Jinja2's `if` and `for` "
-            "may be used."
+            "brackets. It is a template in Jinja2, with values, `if` and `for`: `{{ NAME }}` is a variable of the "
+            "proxy that is no secret. What HAProxy refuses of it ends the proxy at its start."
         ),
     ] = ""
     extra_global: Annotated[
@@ -38,7 +38,7 @@ class RawLines(Frozen):
     ] = ""
 
     @model_validator(mode="after")
-    def _extra_lines_are_lines(self) -> "RawLines":
+    def _extra_lines_are_lines(self) -> "Raw":
         self.extra_lines  # noqa: B018 - it raises what is wrong with them
         return self
 
