@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format lock image clean
+.PHONY: help run test lint format docs bench lock image clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,21 +15,31 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 	@$(BIN)/swarmgate demo
 
 test: $(READY) lint ## run all checks and all tests that this machine can run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python docs/generate.py --check
 
 format: $(READY) ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(READY) ## write the pages in docs/ that follow from the code
+	$(BIN)/python docs/generate.py
+
+bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (an hour; see: make bench ARGS=--help)
+	$(BIN)/python -m benchmarks $(or $(ARGS),--write-docs)
+
 lock: $(READY) ## pin anew what pyproject.toml allows
 	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 \
 		--no-header --no-emit-index-url --upgrade --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --all-extras --group dev --group bench --universal --python-version 3.11 \
+		--no-header --no-emit-index-url --upgrade --quiet --constraint requirements.lock \
+		--output-file requirements-bench.lock
 
 image: ## build the container image swarmgate/swarmgate
 	docker build --network host --tag swarmgate/swarmgate .
@@ -43,4 +54,9 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(BENCH_READY): $(READY) requirements-bench.lock
+	@tests/testbed/install && tests/testbed/haproxy
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements-bench.lock
 	@touch $@

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,29 +19,29 @@ import uvicorn
 
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
-from controller.endpoints import Surroundings
-from controller.environment import SECRETS_DIR
+from controller.endpoints import Needs, Surroundings
+from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
-from controller.haproxy.binary import find_haproxy, has_quic
+from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.limits import machine_limits
 from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
 from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
 from controller.loop import ControlLoop, Pace, Result, Round
+from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, read_surroundings
-from models.machine import Machine
+from controller.surroundings import check_interfaces, read_surroundings
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
 
@@ -57,6 +57,9 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     Raises:
         PermanentError: the settings cannot be used on this machine.
     """
+    for notice in notices(secrets_dir):
+        log.warning("A variable has no effect", **notice)
+    check_interfaces(settings)
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
@@ -71,7 +74,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         source=source,
         dataplane=dataplane,
         settings=settings,
-        machine=_machine(settings, dataplane),
+        machine=machine_for(settings, dataplane),
         read_surroundings=_surroundings_reader(secrets_dir, certificates),
         status=status,
         metrics=metrics,
@@ -135,7 +138,15 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     """
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
+    if settings.without_effect:
+        log.warning("Variables that change nothing", **settings.without_effect)
+    docker = DockerSource(
+        settings.engine,
+        settings.df_notify_label,
+        with_declared=writers_of(settings).enabled,
+        slow_poll=settings.polling_interval,
+        events=settings.event_types,
+    )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
 
@@ -195,34 +206,18 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return HAProxyDataplane(
-        find_haproxy(settings.haproxy_binary), state_dir=settings.state_dir, run_dir=settings.run_dir
+        find_haproxy(settings.haproxy_binary),
+        state_dir=settings.state_dir,
+        run_dir=settings.run_dir,
+        terminate_on_reload=settings.terminate_on_reload,
     )
-
-
-def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
-    limits = machine_limits()
-    return Machine(
-        maxconn=settings.maxconn or limits.maxconn,
-        fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-        handover_socket=str(dataplane.runtime_socket.with_name("handover.sock")),
-        quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
-    )
-
-
-def _can_quic(binary: Path) -> bool:
-    if has_quic(binary):
-        return True
-    log.warning("ENABLE_H3 has no effect: this HAProxy, or its TLS library, does not speak QUIC", haproxy=str(binary))
-    return False
 
 
 def _surroundings_reader(
     secrets_dir: Path, certificates: CertificateStore
-) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+) -> Callable[[Needs], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
+    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates)
 
 
 def _digest(status: StatusStore) -> str:

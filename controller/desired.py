@@ -66,6 +66,7 @@ class _Build:
     backends: list[Backend] = field(default_factory=list)
     groups: dict[str, Backend] = field(default_factory=dict)
     ports: dict[int, tuple[str, str]] = field(default_factory=dict)
+    group_names: dict[tuple[str, str], str] = field(default_factory=dict)
     frontends: dict[int, TcpFrontend] = field(default_factory=dict)
     claims: list[Claim] = field(default_factory=list)
     name_claims: list[NameClaim] = field(default_factory=list)
@@ -122,7 +123,7 @@ def _candidate(
 ) -> Candidate | tuple[Condition, ...]:
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
-    reading = _read(service.name, frozenset(service.labels.items()), rules)
+    reading = _read(service, service.labels, rules)
     candidate = partial(Candidate, service, deprecations=reading.deprecations)
     if reading.service is not None:
         return candidate(reading.service, reading.service, found=(conditions.accepted(),))
@@ -130,7 +131,7 @@ def _candidate(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
     if last is None and service.previous_labels is not None:
-        last = _read(service.name, frozenset(service.previous_labels.items()), rules).service
+        last = _read(service, service.previous_labels, rules).service
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
@@ -140,17 +141,21 @@ def _candidate(
     return candidate(last, last, found=(invalid, conditions.last_good_kept()))
 
 
+def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:
+    return _read_once(service.name, service.stack, frozenset(labels.items()), rules)
+
+
 @lru_cache(maxsize=32768)
-def _read(name: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
+def _read_once(name: str, stack: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
     """Read labels, or remember them: between two reconciles nearly all are the same."""
-    return read_labels(name, dict(labels), rules)
+    return read_labels(name, dict(labels), rules, stack=stack)
 
 
 def _without_restrictions(service: SwarmService, reading: Reading, rules: LabelRules) -> ProxyService | None:
     """Read the labels less those that narrow access and are wrong: it tells which routes are to be closed."""
     broken = {problem.label for problem in reading.problems if problem.restricts}
     rest = {label: value for label, value in service.labels.items() if label not in broken}
-    return _read(service.name, frozenset(rest.items()), rules).service
+    return _read(service, rest, rules).service
 
 
 def hosts_outside(judged: Judged) -> frozenset[str]:
@@ -160,6 +165,16 @@ def hosts_outside(judged: Judged) -> frozenset[str]:
         for candidate in judged.candidates
         for destination in candidate.form.destinations
         if (host := outside_host(candidate.swarm, destination)) is not None
+    )
+
+
+def ports_opened(judged: Judged) -> frozenset[int]:
+    """Return the ports that services ask the proxy to listen on."""
+    return frozenset(
+        port
+        for candidate in judged.candidates
+        for destination in candidate.form.destinations
+        if destination.matching.req_mode != "http" and (port := destination.matching.opened_port) is not None
     )
 
 
@@ -218,17 +233,22 @@ def _add_destination(
     for way in candidate.form.ways(destination):
         name = _backend_name(destination, way)
         claimant = (candidate.form, destination, way, candidate.swarm.created_at)
-        if destination.matching.req_mode == "http":
-            build.claims.extend(claims_of(*claimant))
-        elif candidate.closed and destination.balancing.service_group:
-            continue
-        elif conflict := _claim_port(build, candidate, destination, name, settings):
-            facts.append(conflict)
-            continue
-        elif destination.matching.req_mode == "sni":
-            build.name_claims.extend(name_claims_of(*claimant))
+        if destination.matching.req_mode != "http":
+            if candidate.closed and destination.balancing.service_group:
+                continue
+            conflict = _unusable_port(destination, surroundings)
+            if conflict := conflict or _claim_port(build, candidate, destination, name, settings):
+                facts.append(conflict)
+                continue
+            if destination.matching.req_mode == "sni":
+                build.name_claims.extend(name_claims_of(*claimant))
         endpoints = endpoints_of(
-            candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
+            candidate.swarm,
+            destination,
+            way.port,
+            surroundings,
+            name=candidate.form.published_name,
+            by_task=_by_task(destination, settings),
         )
         facts.extend(filter(None, (endpoints.condition,)))
         build.present.add(candidate.swarm.name)
@@ -241,8 +261,12 @@ def _add_destination(
             closed=candidate.closed or access.closed or proof.closed,
             identity=proof.identity,
         )
+        if backend.mode == "http":
+            ready = bool(backend.servers) and not backend.closed
+            build.claims.extend(claims_of(*claimant, ready=ready))
         if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
-            facts.extend(_join_group(build, destination.balancing.service_group, backend))
+            group = destination.balancing.service_group
+            facts.extend(_join_group(build, group, backend, candidate.form.published_name))
         else:
             build.backends.append(backend)
 
@@ -277,13 +301,16 @@ def _by_task(destination: Destination, settings: ProxySettings) -> bool:
     return settings.endpoints == "tasks" or destination.balancing.by_task or in_group
 
 
-def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Condition]:
+def _join_group(build: _Build, group: str, member: Backend, name: str) -> Iterator[Condition]:
     """Put a member's servers into its group's backend, whose options are those of the first member.
 
-    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``.
+    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``. Of two services
+    that are published under the same ``name`` the second one's servers have its full name.
     """
-    prefix = f"{group}-{member.service}{member.destination.target.port}"
-    servers = tuple(replace(server, name=server.name.replace(member.service, prefix, 1)) for server in member.servers)
+    owner = build.group_names.setdefault((member.name, name), member.service)
+    shown = name if owner == member.service else member.service
+    prefix = f"{group}-{shown}{member.destination.target.port}"
+    servers = tuple(replace(server, name=server.name.replace(name, prefix, 1)) for server in member.servers)
     leader = build.groups.get(member.name)
     if leader is None:
         build.groups[member.name] = replace(member, servers=servers)
@@ -302,7 +329,14 @@ def _access(
 ) -> UserListResult:
     if destination.matching.req_mode != "http":
         return UserListResult()
-    return user_list_of(candidate.swarm.name, destination.authentication, settings, surroundings.secrets)
+    return user_list_of(candidate.form.published_name, destination.authentication, settings, surroundings.secrets)
+
+
+def _unusable_port(destination: Destination, surroundings: Surroundings) -> Condition | None:
+    """Return why HAProxy could not listen on a destination's port; if it tried, it would serve nobody meanwhile."""
+    port = destination.matching.opened_port or 0
+    why = surroundings.unusable_ports.get(port)
+    return None if why is None else conditions.port_unusable(port=port, why=why)
 
 
 def _claim_port(
@@ -314,7 +348,8 @@ def _claim_port(
     """
     by_name = destination.matching.req_mode == "sni"
     port = destination.matching.opened_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.binds if not (by_name and bind.ssl))}:
+    shareable = {bind.port for bind in settings.binds if by_name and bind.ssl}
+    if port in settings.own_ports - shareable:
         return conditions.port_conflict(port=port, winner="the proxy itself")
     user = "names" if by_name else backend
     present, owner = build.ports.setdefault(port, (user, candidate.swarm.name))

@@ -31,6 +31,14 @@ class RuntimeRefusedError(TemporaryError):
     """HAProxy answered a runtime command with something other than success."""
 
 
+class StartFailedError(TemporaryError):
+    """HAProxy ended while it started; ``output`` holds its own words, one message a line."""
+
+    def __init__(self, message: str, *, output: str) -> None:
+        super().__init__(message)
+        self.output = output
+
+
 class ConfigRejectedError(PermanentError):
     """HAProxy refused a configuration file; ``output`` holds its own words, one message a line."""
 

@@ -25,8 +25,9 @@ from controller.http.proxy_api import add_declared_services
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
 from controller.metrics import Metrics
-from controller.notifications.messages import Vocabulary
+from controller.notifications.messages import Vocabulary, is_running
 from controller.notifications.metrics import DockerFlowMetrics
+from controller.notifications.nodes import NO_HOSTNAMES, Hostnames, NodeNames
 from controller.notifications.notifier import Notifier
 from controller.notifications.targets import read_targets
 from controller.published import Published
@@ -139,7 +140,12 @@ class ListenerInterfaces:
         self._docker = docker
         self._published = published
         self._metrics = DockerFlowMetrics(metrics.registry)
-        self._vocabulary = Vocabulary(settings.df_notify_label, settings.df_service_name_prefix)
+        self._vocabulary = Vocabulary(
+            settings.df_notify_label,
+            settings.df_service_name_prefix,
+            task_addresses=settings.df_node_ip_info_includes_task_address,
+        )
+        self._names = NodeNames(docker.nodes, self._metrics.failed) if settings.df_include_node_ip_info else None
         self._writers = writers_of(settings)
         self.notifier = Notifier(
             read_targets(settings, secrets),
@@ -147,12 +153,19 @@ class ListenerInterfaces:
             self._metrics,
             settings.state_dir / "notifications.json",
             interval=settings.df_retry_interval,
+            retries=settings.df_retry > 0,
+            immediately=settings.df_notify_create_service_immediately,
         )
 
     def add_to(self, app: FastAPI, gate: Gate, mark_dirty: Callable[[str], None]) -> None:
         """Add the paths to the listener's application."""
         listener = Listener(
-            self._published, gate, self._vocabulary, self._docker.nodes, self.notifier.forget, self._metrics.failed
+            self._published,
+            gate,
+            self._created,
+            self._docker.nodes,
+            self.notifier.forget,
+            self._metrics.failed,
         )
         add_swarm_listener_api(app, listener)
         declaring = ListenerDeclaring(SwarmKeeper(self._docker), self._published, mark_dirty)
@@ -160,7 +173,7 @@ class ListenerInterfaces:
 
     async def look(self, snapshot: Snapshot) -> None:
         """Have others told what is new; what cannot be read of the nodes is told another time."""
-        self.notifier.look_at_services(snapshot)
+        self.notifier.look_at_services(snapshot, await self._hostnames(snapshot))
         if not self.notifier.wants_nodes:
             return
         try:
@@ -168,6 +181,14 @@ class ListenerInterfaces:
         except SourceUnavailableError as error:
             self._metrics.failed("ListenForNodeEvents")
             log.debug("Nodes cannot be read", error=str(error))
+
+    async def _hostnames(self, snapshot: Snapshot) -> Hostnames:
+        return await self._names.of(snapshot) if self._names is not None else NO_HOSTNAMES
+
+    async def _created(self, snapshot: Snapshot) -> list[dict[str, str]]:
+        """Return what is said of the services that run."""
+        hostnames = await self._hostnames(snapshot)
+        return [self._vocabulary.created(each, hostnames) for each in snapshot.services if is_running(each)]
 
 
 def writers_of(settings: Settings) -> Writers:

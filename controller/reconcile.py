@@ -7,15 +7,19 @@ programmed in the same round.
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
+from typing import NoReturn
 
 import structlog
 
+from controller.blame import found_by_halving, named_by_haproxy, with_variables
 from controller.changes import Applied, Outcome, Plan
-from controller.desired import Judged, build_desired, hosts_outside, judge
-from controller.endpoints import Surroundings
+from controller.desired import Judged, build_desired, hosts_outside, judge, ports_opened
+from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, SwarmgateError
-from controller.haproxy.validate import rejected_certificates, rejected_lines
+from controller.haproxy.validate import rejected_certificates
+from controller.http.redaction import redacted
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
@@ -30,8 +34,10 @@ from models.proxy import Desired
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
+from render import records
 from render.configuration import render
 from render.files import Rendered
+from render.sections import tcp_frontend_key
 
 log = structlog.get_logger()
 
@@ -39,8 +45,11 @@ _RETRY_PENDING = 5.0
 """Seconds after which retired servers and backends are looked at again, and unresolved hosts asked for."""
 
 
-ReadSurroundings = Callable[[Iterable[str]], Awaitable[Surroundings]]
-"""Reads what is around the proxy, given the host names outside the Swarm that are needed."""
+ReadSurroundings = Callable[[Needs], Awaitable[Surroundings]]
+"""Reads what is around the proxy, given what of it is needed."""
+
+
+_Search = Callable[[Judged, ConfigRejectedError], Awaitable[dict[str, str]]]
 
 
 @dataclass(slots=True)
@@ -107,10 +116,11 @@ class Reconciler:
 
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
+        search = partial(self._search, snapshot, observed)
         while True:
             with self.metrics.stage("desire"):
                 judged = self._judge(snapshot)
-                desired = await self._desire(judged)
+                desired = await self._desire(judged, observed)
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -121,39 +131,55 @@ class Reconciler:
                 with self.metrics.stage("apply"):
                     return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
+                self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
-                if not (self._quarantine(error, rendered, judged) or certificates):
-                    self._publish_failure(desired, snapshot, error)
-                    raise
+                if not (certificates or await self._quarantine(error, rendered, judged, search)):
+                    self._fail(desired, snapshot, rendered, error)
             except SwarmgateError as error:
-                self._publish_failure(desired, snapshot, error)
-                raise
+                self._fail(desired, snapshot, rendered, error)
 
-    def _judge(self, snapshot: Snapshot) -> Judged:
+    def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
         judged = judge(snapshot, self.settings, forms=self.forms, rejected={})
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
         self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry[0]}
-        if not self.rejected:
-            return judged
-        words = {name: words for name, (_, words) in self.rejected.items()}
-        return judge(snapshot, self.settings, forms=self.forms, rejected=words)
+        words = dict.fromkeys(without, "") | {name: words for name, (_, words) in self.rejected.items()}
+        return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
 
-    async def _desire(self, judged: Judged) -> Desired:
-        surroundings = await self.read_surroundings(hosts_outside(judged))
+    async def _desire(self, judged: Judged, observed: Observed) -> Desired:
+        surroundings = await self.read_surroundings(_needs(judged, observed))
         return build_desired(judged, self.settings, surroundings, self.refused_certificates)
 
-    def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:
-        """Blame the services whose lines HAProxy refused; return False if there is none to blame."""
+    async def _quarantine(
+        self, error: ConfigRejectedError, rendered: Rendered, judged: Judged, search: _Search
+    ) -> bool:
+        """Blame the services that HAProxy means; return False if there is none to blame."""
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
-        blamed = {
-            service: (forms[service], words)
-            for line, words in rejected_lines(error.output).items()
-            for service in rendered.owners.get(line, ())
-            if service in forms and service not in self.rejected
-        }
-        self.rejected |= blamed
+        named = {name: words for name, words in named_by_haproxy(error, rendered).items() if name in forms}
+        blamed = named or await search(judged, error)
+        self.rejected |= {name: (forms[name], words) for name, words in blamed.items()}
         return bool(blamed)
+
+    async def _search(
+        self, snapshot: Snapshot, observed: Observed, judged: Judged, error: ConfigRejectedError
+    ) -> dict[str, str]:
+        """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
+
+        async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
+            desired = await self._desire(self._judge(snapshot, without), observed)
+            try:
+                await self.dataplane.check(render(desired, self.settings, self.machine))
+            except ConfigRejectedError as objection:
+                return objection
+            return None
+
+        names = [candidate.swarm.name for candidate in judged.candidates]
+        changed = [each.swarm.name for each in judged.candidates if self.forms.get(each.swarm.id) != each.form]
+        for suspects in (changed, names):
+            if found := await found_by_halving(error, suspects, objection):
+                log.warning("HAProxy refuses a service without naming it", service=found[0], words=found[1])
+                return dict((found,))
+        return {}
 
     def _refuse_certificates(self, error: ConfigRejectedError, rendered: Rendered) -> bool:
         """Note the certificates that HAProxy refused, by what they are; return False if there is none."""
@@ -172,11 +198,18 @@ class Reconciler:
         self.metrics.services(self.status.count_by_condition())
         self.metrics.certificates(outcome.desired.certificates)
 
-    def _publish_failure(self, desired: Desired, snapshot: Snapshot, error: SwarmgateError) -> None:
-        """Have the conditions say that HAProxy runs what it ran before; the caller counts the failure."""
-        failure = conditions.apply_failed(str(error))
+    def _show_refused(self, error: ConfigRejectedError, rendered: Rendered) -> None:
+        """Log the configuration that HAProxy refused, if the operator wants to see it."""
+        if self.settings.display_config_on_error:
+            log.error("HAProxy refused a configuration", words=error.output, configuration=redacted(rendered.config))
+
+    def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
+        """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
+        told = with_variables(error, rendered)
+        failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
         self.metrics.services(self.status.count_by_condition())
+        raise told from (error.__cause__ if told is error else error)
 
     def _note_duration(self, outcome: "Converged", snapshot: Snapshot, seconds: float) -> None:
         waiting_since, self._waiting_since = self._waiting_since, None
@@ -212,6 +245,13 @@ class Postponed:
     """A reconcile that needs a reload, which has to wait some seconds for others to join."""
 
     seconds: float
+
+
+def _needs(judged: Judged, observed: Observed) -> Needs:
+    """Return what has to be found out; ports that HAProxy listens on are its own."""
+    loaded = observed.maps.get(records.LOADED, {})
+    ports = frozenset(port for port in ports_opened(judged) if tcp_frontend_key(port) not in loaded)
+    return Needs(hosts_outside(judged), ports)
 
 
 def _versions(snapshot: Snapshot) -> dict[str, int]:

@@ -41,6 +41,8 @@ class StatusStore:
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
     _problems: Mapping[str, str] = field(default_factory=dict)
+    _judged: Mapping[str, tuple[tuple[Condition, ...], int]] = field(default_factory=dict)
+    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
@@ -51,14 +53,9 @@ class StatusStore:
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
-        conditions = {
-            name: self._with_times(name, facts, versions.get(name, 0), failure)
-            for name, facts in desired.conditions.items()
-        }
-        for name, facts in conditions.items():
-            self._log_transitions(name, facts)
+        self._take_conditions(desired.conditions, versions, failure)
         self._log_deprecations(desired.deprecations)
-        self.conditions, self.deprecations = conditions, desired.deprecations
+        self.deprecations = desired.deprecations
         if failure is None:
             footprints = footprints_of(desired)
             self._log_footprints(footprints, applied)
@@ -66,6 +63,26 @@ class StatusStore:
             self.footprints, self.desired = footprints, desired
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def _take_conditions(
+        self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int], failure: Condition | None
+    ) -> None:
+        """Date and log the conditions of the services about which something new was found out."""
+        conditions: dict[str, tuple[Condition, ...]] = {}
+        for name, facts in judged.items():
+            version = versions.get(name, 0)
+            known = self._judged.get(name)
+            if known is not None and failure is None and known[0] is facts and known[1] == version:
+                conditions[name] = self.conditions[name]
+                continue
+            conditions[name] = self._with_times(name, facts, version, failure)
+            self._log_transitions(name, conditions[name])
+            self._counts.subtract(map(_kind, self.conditions.get(name, ())))
+            self._counts.update(map(_kind, conditions[name]))
+        for name in self.conditions.keys() - conditions.keys():
+            self._counts.subtract(map(_kind, self.conditions[name]))
+        self._judged = {} if failure else {name: (facts, versions.get(name, 0)) for name, facts in judged.items()}
+        self.conditions = conditions
 
     async def settled(self, name: str, version: int | None, *, limit: float) -> bool:
         """Wait until this version of a service has been judged (None: until there is no such service).
@@ -177,9 +194,7 @@ class StatusStore:
 
     def count_by_condition(self) -> Counter[tuple[str, str, str]]:
         """Count the services by condition type, status and reason."""
-        return Counter(
-            (fact.type.value, fact.status, fact.reason.value) for facts in self.conditions.values() for fact in facts
-        )
+        return +self._counts
 
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
@@ -207,6 +222,10 @@ class StatusStore:
             "backends": servers,
             "deprecated": list(self.deprecations.get(name, ())),
         }
+
+
+def _kind(fact: Condition) -> tuple[str, str, str]:
+    return (fact.type.value, fact.status, fact.reason.value)
 
 
 def certificate_problems(certificates: CertificateList) -> dict[str, str]:

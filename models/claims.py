@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from itertools import product
 
 from models.labels.matching import Matching
@@ -14,35 +15,37 @@ _LOOKED_UP = {"path": PathMatch.EXACT, "path_beg": PathMatch.PREFIX}
 _METHOD_OF = {"hdr_beg(host)": "beg", "hdr_sub(host)": "sub", "hdr_reg(host)": "reg"}
 
 
-def claims_of(service: ProxyService, destination: Destination, way: Way, created_at: datetime) -> Iterator[Claim]:
-    """Return the claims of one way into a destination (DFP's ACLs: ``url_``, ``domain_``, ``http_`` and port)."""
+def claims_of(
+    service: ProxyService, destination: Destination, way: Way, created_at: datetime, *, ready: bool = True
+) -> Iterator[Claim]:
+    """Return the claims of one way into a destination (DFP's ACLs: ``url_``, ``domain_``, ``http_`` and port).
+
+    ``ready`` says whether the way has any servers.
+    """
     matching = destination.matching
     common = (*_common_predicates(matching), *way.predicates)
+    claim = partial(
+        Claim,
+        backend=way.backend,
+        service=service.name,
+        acl_name=service.acl_name,
+        index=destination.index,
+        created_at=created_at,
+        group=destination.traffic.traffic_group,
+        weight=destination.traffic.weight,
+        ready=ready,
+    )
     for (domain, by_domain), (match, path, by_path) in product(_domains(matching), _paths(matching)):
-        yield Claim(
+        yield claim(
             domain=domain,
             path=path,
-            backend=way.backend,
-            service=service.name,
-            acl_name=service.acl_name,
-            index=destination.index,
-            created_at=created_at,
             match=match,
             predicates=(*by_domain, *by_path, *common),
             priority=matching.priority,
             tests_domain=bool(by_domain),
         )
     if matching.is_default_backend and not way.predicates:
-        yield Claim(
-            domain=ANY_DOMAIN,
-            path="",
-            backend=way.backend,
-            service=service.name,
-            acl_name=service.acl_name,
-            index=destination.index,
-            created_at=created_at,
-            is_default=True,
-        )
+        yield claim(domain=ANY_DOMAIN, path="", is_default=True)
 
 
 def _domains(matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     ROUTE_CONFLICT = "RouteConflict"
     """An older service claims exactly the same route."""
     PORT_CONFLICT = "PortConflict"
-    """An older service, or the proxy itself, claims the same TCP port."""
+    """An older service, the proxy itself, or another program on its machine claims the same TCP port."""
     NAME_CONFLICT = "NameConflict"
     """An older service uses the same ``aclName``."""
     CERTIFICATE_INVALID = "CertificateInvalid"
@@ -186,6 +186,13 @@ def port_conflict(*, port: int, winner: str) -> Condition:
     return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")
 
 
+def port_unusable(*, port: int, why: str) -> Condition:
+    """The proxy cannot listen on the TCP port; ``why`` is what the machine says."""
+    return _bad(
+        Reason.PORT_CONFLICT, f"the proxy cannot listen on port {port} ({why}); give com.df.srcPort another port"
+    )
+
+
 def group_conflict(*, group: str, leader: str) -> Condition:
     """The members of a group do not agree on who may connect; the oldest one, ``leader``, has the say."""
     return _bad(
@@ -214,12 +221,39 @@ def network_not_shared(service: str) -> Condition:
     )
 
 
+def network_not_joined(wanted: str, *, joined: Iterable[str]) -> Condition:
+    """The service is not attached to the network that it is to be reached on."""
+    there = ", ".join(joined) or "none whose name is known yet"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED, f"com.df.network={wanted} is no network of the service, which is on: {there}"
+    )
+
+
+def network_without_proxy(wanted: str, *, shared: Iterable[str]) -> Condition:
+    """The service is attached to the network that it is to be reached on, the proxy is not."""
+    there = ", ".join(shared) or "none; attach both to one overlay network"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED,
+        f"com.df.network={wanted} is no network of this proxy; those that it shares with the service: {there}",
+    )
+
+
 def secret_not_found(*, secret: str, label: str) -> Condition:
     """The secret that ``label`` names is not mounted in the proxy or has no usable content."""
     return _bad(
         Reason.SECRET_NOT_FOUND,
         f"{label} needs the secret {secret}, which is not mounted in the proxy or names no user with a password; "
         f"run: docker service update --secret-add {secret} <proxy service>",
+    )
+
+
+def users_without_password(names: Iterable[str]) -> Condition:
+    """Users who are let in have no password anywhere, so they cannot be; the others can."""
+    who = ", ".join(names)
+    return _bad(
+        Reason.SECRET_NOT_FOUND,
+        f"com.df.users names {who} without a password, and neither com.df.usersSecret nor USERS has one; "
+        "they are left out",
     )
 
 

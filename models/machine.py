@@ -4,13 +4,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorFile:
+    """A page of the operator's for one status, as a file that HAProxy can read and use."""
+
+    status: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Facts about the machine that are written into HAProxy's configuration.
 
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
     ``runtime_socket``, ``internal_socket`` and ``handover_socket`` are absolute paths of unix sockets: the first for
     HAProxy's runtime API, the second for HTTP requests of the controller only, the third for TLS connections that one
-    of HAProxy's frontends hands over to another. ``quic`` tells whether HAProxy speaks QUIC, which HTTP/3 needs.
+    of HAProxy's frontends hands over to another. ``quic`` tells whether HAProxy speaks QUIC, which HTTP/3 needs;
+    ``error_files`` are the operator's own error pages.
     """
 
     maxconn: int
@@ -19,3 +28,4 @@ class Machine:
     internal_socket: str
     handover_socket: str
     quic: bool = False
+    error_files: tuple[ErrorFile, ...] = ()

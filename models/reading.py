@@ -8,6 +8,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +22,17 @@ PREFIX = "com.df."
 _DEFINING = ("servicePath", "port", "serviceDomain", "httpsPort")
 _FOREIGN = re.compile(r"(alert|scrape|letsencrypt\.|env\.)", re.ASCII)
 """Labels under the same prefix that belong to Docker Flow Monitor and to certificate companions."""
+REMOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "skipCheck": "addresses come from the Swarm, so there is nothing to check",
+        "serviceColor": "a new version takes over as Swarm's own rolling update goes",
+        "consulTemplateFePath": "there is no Consul; see backendExtra for lines of your own",
+        "consulTemplateBePath": "there is no Consul; see backendExtra for lines of your own",
+        "mode": "every service is one of a Swarm",
+        "notifyService": "the listener has who is told of services in DF_NOTIFY_CREATE_SERVICE_URL",
+    }
+)
+"""Labels of DFP's earlier times that nothing is left of, each with the reason; stack files still have them."""
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
 _SHOWN = 80
 M = TypeVar("M", bound=BaseModel)
@@ -60,11 +72,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed."""
+    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed.
+
+    ``defaults`` are pairs of a label's name and the value that holds where a service does not give it one.
+    """
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
     allow_raw_config: bool = True
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -84,8 +100,24 @@ class _Reader:
         """Return the label key that a value for this row and index came from (the bare one if it was inherited)."""
         return self.written.get((row.name, index)) or self.written.get((row.name, 0)) or row.key(PREFIX)
 
-    def value(self, row: Row, index: int) -> str | None:
+    def own(self, row: Row, index: int) -> str | None:
+        """Return the value that the service gives a destination for this row."""
         return self.values.get((row.name, index)) or self.values.get((row.name, 0)) or None
+
+    def value(self, row: Row, index: int) -> str | None:
+        """Return the value in force: the service's own, or the proxy's default."""
+        return self.own(row, index) or self._default(row, index)
+
+    def _default(self, row: Row, index: int) -> str | None:
+        """Return the default for a destination, unless it is spoken for by another label or none of its mode."""
+        text = dict(self.rules.defaults).get(row.name)
+        if text is None or any(
+            self.own(other, index) for other in TABLE.values() if other.label.deprecated == row.name
+        ):
+            return None
+        req_mode = TABLE["reqMode"]
+        means_something = row is req_mode or row.label.tcp or self.value(req_mode, index) in {None, "http"}
+        return text if means_something else None
 
     def read(self, label: str, value: str) -> None:
         """File one label under its row, or note why it has none."""
@@ -93,7 +125,9 @@ class _Reader:
         if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
             name, index = match["name"], int(match["index"])
         row = SPELLINGS.get(name)
-        if row is None:
+        if row is None and name in REMOVED:
+            self.deprecations.append(f"{label} does nothing any more: {REMOVED[name]}; remove it")
+        elif row is None:
             if not _FOREIGN.match(name):
                 self.problems.append(_unknown(label, name))
         elif index and not row.label.indexed:
@@ -183,7 +217,7 @@ class _Reader:
     def _note_useless_restrictions(self, mode: str, index: int) -> None:
         """Note the labels that narrow access to requests, where there are only connections."""
         for row in TABLE.values():
-            if row.label.restricts and not row.label.tcp and self.value(row, index):
+            if row.label.restricts and not row.label.tcp and self.own(row, index):
                 label = self.key(row, index)
                 text = f"{label} cannot be honoured with reqMode={mode}: it is about HTTP requests"
                 self._note(Problem(label=label, text=text, restricts=True))
@@ -217,8 +251,8 @@ class _Reader:
         self._note(Problem(label=label, text=f"{label} is missing: {wanted}"))
 
 
-def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Reading:
-    """Read the labels of the service ``name``.
+def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stack: str = "") -> Reading:
+    """Read the labels of the service ``name``, which may belong to a stack.
 
     All problems are reported, not just the first. Labels without our prefix are none of our business.
     """
@@ -235,8 +269,15 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Read
     deprecations = tuple(reader.deprecations)
     if reader.problems:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
-    service = ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity)
+    service = ProxyService(name=name, stack=stack, destinations=tuple(filter(None, destinations)), **identity)
     return Reading(service=service, deprecations=deprecations)
+
+
+def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
+    """Return a destination about which nothing is said but what must be."""
+    labels = {"reqMode": req_mode, "servicePath": "/", "port": "1", "srcPort": "1"}
+    service = read_labels("plain", {PREFIX + name: value for name, value in labels.items()}, rules).service
+    return service.destinations[0] if service else Destination()
 
 
 def _destination(reader: _Reader, index: int) -> Destination | None:

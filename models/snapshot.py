@@ -37,28 +37,48 @@ class Task(Frozen):
     addresses: tuple[Interface, ...] = ()
 
 
+def without_stack(name: str, stack: str) -> str:
+    """Return a name without that of a stack, which Docker puts in front with a ``_``; as it is if it has none."""
+    return (name.removeprefix(f"{stack}_") or name) if stack else name
+
+
 class SwarmService(Frozen):
     """One Swarm service that opted in with the notify label.
 
     ``version`` is the Swarm version index of the object (``Version.Index``), ``previous_labels`` are those of
     Swarm's ``PreviousSpec`` (None if it has none). ``host`` is the name that requests go to where the source knows
     no Swarm addresses (a stack file). ``labels`` are the service's own labels (``Spec.Labels``), never container
-    labels. Source: Docker API ``GET /services``.
+    labels. ``stack`` is the name of its stack, empty if it has none. ``networks`` has the names of the networks that
+    its addresses are in, by network (``10.0.1.0/24``), as far as tasks tell them.
+    Source: Docker API ``GET /services`` and ``GET /tasks``.
     """
 
     id: str
     name: str
     version: int = 0
     created_at: datetime = EPOCH
+    stack: str = ""
     labels: Mapping[str, str] = Field(default_factory=dict)
     previous_labels: Mapping[str, str] | None = None
     mode: Literal["replicated", "global"] = "replicated"
     replicas: Annotated[int, Field(ge=0)] | None = None
     endpoint_mode: Literal["vip", "dnsrr"] = "vip"
     virtual_ips: tuple[Interface, ...] = ()
+    networks: Mapping[str, str] = Field(default_factory=dict)
     tasks: tuple[Task, ...] = ()
     updating: bool = False
     host: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without that of its stack, which Docker puts in front with a ``_``."""
+        return without_stack(self.name, self.stack)
+
+    def networks_called(self, name: str) -> frozenset[str]:
+        """Return those of its networks that have a name, or have it after that of the service's own stack."""
+        exact = frozenset(network for network, known in self.networks.items() if known == name)
+        own = (network for network, known in self.networks.items() if without_stack(known, self.stack) == name)
+        return exact or frozenset(own)
 
     @cached_property
     def digest(self) -> bytes:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from models import passthrough, routing
+from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
 from models.passthrough import PassthroughPort
@@ -13,8 +13,9 @@ from models.settings import ProxySettings
 from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
-from render.sections import Section, SectionKind
+from render.sections import Section, SectionKind, tcp_frontend_name
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
@@ -23,10 +24,13 @@ _RULE = re.compile(
 )
 """A rule that chooses one service's backend, among lines that are for all."""
 
+_HOPS = 5
+"""How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
+
 
 def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
     """Render the whole configuration; the same input gives the same bytes on every machine."""
-    profiles = [(backend, profile_of(backend)) for backend in desired.backends]
+    profiles = [(backend, profile_of(backend, settings)) for backend in desired.backends]
     sections = _sections(desired, settings, machine, profiles)
     backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
     certificates = _certificates(desired.certificates, settings)
@@ -38,6 +42,9 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
             records.DOMAINS: desired.routing.domains,
             records.WILDCARDS: desired.routing.wildcards,
             records.REDIRECTS: desired.redirects,
+            records.LOGINS: logins_of(desired.backends),
+            records.CREDENTIALS: credentials_of(desired.backends),
+            records.SPLITS: desired.routing.splits,
             records.EXACTS: desired.routing.exacts,
             records.PREFIXES: desired.routing.prefixes,
             records.PASSED_NAMES: desired.passthrough.names,
@@ -80,7 +87,7 @@ def _sections(
     owners: dict[str, set[str]] = {}
     used: dict[str, Section] = {}
     every = [
-        *((None, profile) for profile in plain_profiles()),
+        *((None, profile) for profile in plain_profiles(settings)),
         *((service, profile) for b, profile in profiles for service in b.services),
     ]
     for service, profile in every:
@@ -93,7 +100,7 @@ def _sections(
     ]
     core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
     by_name = (_passthrough_section(port, desired, settings, machine) for port in desired.passthrough.ports)
-    return [core, *shared, *map(_tcp_section, desired.tcp_frontends), *by_name]
+    return [core, *shared, *(_tcp_section(frontend, settings) for frontend in desired.tcp_frontends), *by_name]
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
@@ -104,12 +111,15 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             settings=settings,
             machine=machine,
             records=records,
+            hops=_HOPS,
             depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
             between=routing.BETWEEN_PATTERNS,
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
+            slots=traffic.SLOTS,
+            split_mark=traffic.NAME_MARK,
             passthrough=desired.passthrough,
             passed_ports={port.port for port in desired.passthrough.ports},
             handover=passthrough.HANDOVER,
@@ -134,9 +144,9 @@ def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:
     return None if desired.certificates.default is None else CRT_LIST_FILE
 
 
-def _tcp_section(frontend: TcpFrontend) -> Section:
-    text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend)
-    return Section(SectionKind.FRONTEND, f"tcpFE_{frontend.port}", text, (frontend.service,))
+def _tcp_section(frontend: TcpFrontend, settings: ProxySettings) -> Section:
+    text = environment().get_template("tcp_frontend.cfg.j2").render(frontend=frontend, settings=settings)
+    return Section(SectionKind.FRONTEND, tcp_frontend_name(frontend.port), text, (frontend.service,))
 
 
 def _passthrough_section(port: PassthroughPort, desired: Desired, settings: ProxySettings, machine: Machine) -> Section:
@@ -147,7 +157,8 @@ def _passthrough_section(port: PassthroughPort, desired: Desired, settings: Prox
         .render(
             port=port,
             records=records,
-            accept_proxy=any(bind.port == port.port and bind.accept_proxy for bind in settings.binds),
+            bind=next((bind for bind in settings.binds if bind.port == port.port), None),
+            debug=settings.debug,
             maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
             handover=passthrough.HANDOVER,
         )

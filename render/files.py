@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
+
+from models.observed import ObservedServer
 
 CONFIG_FILE = "haproxy.cfg"
 CRT_LIST_FILE = "crt-list.txt"
@@ -17,7 +20,7 @@ class RenderedServer:
     options: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderedBackend:
     """A backend section in its parts; ``record`` is what the record map keeps for it."""
 
@@ -25,6 +28,11 @@ class RenderedBackend:
     profile: str
     record: str
     servers: Mapping[str, RenderedServer]
+
+    @cached_property
+    def observed(self) -> Mapping[str, ObservedServer]:
+        """What HAProxy says of the servers once it runs them."""
+        return {name: ObservedServer(server.address, server.port) for name, server in self.servers.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,3 +53,13 @@ def table_name(content: str) -> str:
 def is_own(backend: str) -> bool:
     """Return whether a backend of HAProxy's is the proxy's own (a table, the handover) and none of a service."""
     return ":" in backend
+
+
+def tcp_frontend_name(port: int) -> str:
+    """Return the name of the frontend that passes a port through. Source: DFP."""
+    return f"tcpFE_{port}"
+
+
+def tcp_frontend_key(port: int) -> str:
+    """Return the key of that frontend's section."""
+    return f"{SectionKind.FRONTEND}:{tcp_frontend_name(port)}"

@@ -17,12 +17,11 @@ from controller.http.writers import Writers, presented
 from controller.status import StatusStore
 from models.declared import is_service_name
 from models.reading import PREFIX
-from models.service import TABLE
 
 BASE = "/v1/docker-flow-proxy"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
-_CARRIED = frozenset({"serviceName", "replicas", "nodeInfo", "notify", "shortName", "scrapeNetwork"})
-"""Parameters that a listener sends about a service and that are no labels for the proxy."""
+_CARRIED = frozenset({"serviceName", "nodeInfo"})
+"""Parameters that a listener sends about a service and that are not kept: its name, and what changes by itself."""
 _LARGEST_CERTIFICATE = 512 * 1024
 _OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LARGE, _FAILED = 200, 400, 403, 404, 413, 500
 
@@ -116,9 +115,7 @@ def _add_services(app: FastAPI, proxy: Proxy) -> None:
 
 def labels_of(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the labels that the parameters of ``reconfigure`` stand for: each is a label without its prefix."""
-    return {
-        PREFIX + name: value for name, value in parameters.items() if value and (name not in _CARRIED or name in TABLE)
-    }
+    return {PREFIX + name: value for name, value in parameters.items() if value and name not in _CARRIED}
 
 
 def _add_certificates(app: FastAPI, proxy: Proxy) -> None:

@@ -36,6 +36,7 @@ from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
 from models.declared import joined
+from models.settings.listener import LONGEST_POLLING
 from models.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -45,7 +46,8 @@ FAST_POLL = 1.0
 STIRRED = 15.0
 """Seconds after an event during which tasks are expected to follow."""
 
-_WORLD_EVENTS: Filters = {"type": ("service", "node", "network", "secret", "config"), "scope": ("swarm",)}
+WORLD_EVENTS = ("service", "node", "network", "secret", "config")
+"""The types of objects whose events may mean another world."""
 _RUNNING: Filters = {"desired-state": ("running",)}
 _DECLARED: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
@@ -61,6 +63,7 @@ class DockerSource(HealthRecord):
 
     Services without ``notify_label`` are left out by the engine itself; of labels only those that begin with
     ``label_prefix`` are kept. ``with_declared`` adds the services that are kept in config objects.
+    ``events`` are the types of objects whose events are followed; with none there is only the timer.
     All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between readings when nothing is
     changing, ``silence`` after which a mute event stream is opened anew.
     """
@@ -74,7 +77,8 @@ class DockerSource(HealthRecord):
         with_declared: bool = False,
         tls: TLSConfig | bool = False,
         timeout: float = 10.0,
-        slow_poll: float = 5.0,
+        slow_poll: float = LONGEST_POLLING,
+        events: tuple[str, ...] = WORLD_EVENTS,
         silence: float = 600.0,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -84,6 +88,7 @@ class DockerSource(HealthRecord):
         self._with_declared = with_declared
         self._timeout = timeout
         self._slow_poll = slow_poll
+        self._events: Filters | None = {"type": events, "scope": ("swarm",)} if events else None
         self._silence = silence
         self._connect: Callable[[], DockerConnection] = partial(DockerConnection, docker_host, tls=tls, timeout=timeout)
         self._connection = self._connect()
@@ -171,7 +176,8 @@ class DockerSource(HealthRecord):
         """Mark dirty upon events, after each (re)connection, and by a timer that follows the Swarm's pace."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(mark_dirty))
-            group.create_task(self._follow_events(mark_dirty))
+            if self._events is not None:
+                group.create_task(self._follow_events(mark_dirty, self._events))
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -248,20 +254,20 @@ class DockerSource(HealthRecord):
             slow=self._slow_poll,
         )
 
-    async def _follow_events(self, mark_dirty: Callable[[str], None]) -> None:
+    async def _follow_events(self, mark_dirty: Callable[[str], None], wanted: Filters) -> None:
         outage = Outage("Event stream lost", "Event stream restored")
         backoff = Backoff(first=0.25, longest=_MOST_PATIENCE)
         while True:
             began = self._clock()
             try:
-                await self._follow_stream(mark_dirty, outage)
+                await self._follow_stream(mark_dirty, wanted, outage)
             except SourceUnavailableError as error:
                 outage.begin(error)
             if self._clock() - began > _STEADY:
                 backoff.reset()
             await asyncio.sleep(backoff.next_delay())
 
-    async def _follow_stream(self, mark_dirty: Callable[[str], None], outage: Outage) -> None:
+    async def _follow_stream(self, mark_dirty: Callable[[str], None], wanted: Filters, outage: Outage) -> None:
         """Follow one event stream to its end."""
         loop = asyncio.get_running_loop()
 
@@ -275,7 +281,7 @@ class DockerSource(HealthRecord):
         work = Work(
             lambda: connection.follow(
                 "/events",
-                _WORLD_EVENTS,
+                wanted,
                 on_event=lambda line: _call_in(loop, stir, line),
                 silence=self._silence,
             ),

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 import pytest
-from builders import desired_of, reasons, service, snapshot, task
+from builders import condition, desired_of, reasons, service, snapshot, task
 
 from controller.desired import hosts_outside, judge
 from controller.endpoints import Surroundings
@@ -50,6 +50,63 @@ def test_virtual_ip_on_the_shared_network(networks: list[str], vips: list[str], 
 def test_dnsrr_has_a_server_per_task(world: SwarmService) -> None:
     """Named by slot, so that a replaced task keeps its server."""
     assert servers(desired_of(snapshot(world))) == {"web_1": "10.0.1.101:8080", "web_2": "10.0.1.102:8080"}
+
+
+SHARED = Surroundings(networks=tuple(map(ip_network, ["10.0.1.0/24", "10.0.2.0/24"])))
+NETWORKS = {"10.0.1.0/24": "shop_front", "10.0.2.0/24": "back", "10.0.3.0/24": "far"}
+VIPS = ["10.0.1.5/24", "10.0.2.5/24", "10.0.3.5/24"]
+
+
+@pytest.mark.parametrize(
+    ("label", "address"),
+    [
+        pytest.param("", "10.0.1.5", id="any"),
+        pytest.param("back", "10.0.2.5", id="by name"),
+        pytest.param("shop_front", "10.0.1.5", id="by its full name"),
+        pytest.param("front", "10.0.1.5", id="by its name in the stack"),
+    ],
+)
+def test_the_network_may_be_chosen(label: str, address: str) -> None:
+    """Of several that both are on."""
+    labels = {"servicePath": "/a", "port": "80", "network": label}
+    world = service(labels=labels, stack="shop", vips=VIPS, networks=NETWORKS)
+    desired = desired_of(snapshot(world), surroundings=SHARED)
+    assert servers(desired) == {"web": f"{address}:80"}
+    assert reasons(desired, "web")[1] == "ResolvedRefs"
+
+
+def test_the_network_is_chosen_for_tasks_too() -> None:
+    """A task that is not on it is left out."""
+    tasks = [task(1, address="10.0.1.1/24"), task(2, address="10.0.2.2/24")]
+    labels = {"servicePath": "/a", "port": "80", "network": "back", "discoveryType": "DNS"}
+    desired = desired_of(snapshot(service(labels=labels, tasks=tasks, networks=NETWORKS)), surroundings=SHARED)
+    assert servers(desired) == {"web_2": "10.0.2.2:80"}
+
+
+@pytest.mark.parametrize(
+    ("network", "more", "words"),
+    [
+        pytest.param("none", {}, "is no network of the service, which is on: back, far, shop_front", id="not joined"),
+        pytest.param("far", {}, "those that it shares with the service: back, shop_front", id="not the proxy's"),
+        pytest.param("far", {"vips": VIPS[2:]}, "with the service: none; attach both", id="nothing shared"),
+        pytest.param("back", {"networks": {}}, "on: none whose name is known yet", id="no names"),
+    ],
+)
+def test_a_network_that_leads_nowhere_is_told_with_those_that_there_are(
+    network: str, more: dict[str, object], words: str
+) -> None:
+    """No other one is taken in its place."""
+    world = service(
+        labels={"servicePath": "/a", "port": "80", "network": network}, **{"vips": VIPS, "networks": NETWORKS, **more}
+    )  # type: ignore[arg-type]
+    desired = desired_of(
+        snapshot(world.model_copy(update={"tasks": (task(1, address="10.9.9.9/24"),)})), surroundings=SHARED
+    )
+    assert servers(desired) == {}
+    fact = condition(desired, "web", "ResolvedRefs")
+    assert fact.reason == "NetworkNotShared"
+    assert fact.message.startswith(f"com.df.network={network} ")
+    assert words in fact.message
 
 
 def test_tasks_are_used_for_all_services_if_the_proxy_says_so() -> None:

@@ -214,3 +214,41 @@ def test_a_listener_without_a_token_keeps_nothing(make_listener: MakeListener, d
     assert "dfp_api_token" in answer.json()["detail"]
     assert docker.requests["/configs"] == 0
     assert json.dumps(docker.configs) == "{}"
+
+
+def test_where_tasks_run_and_a_look_from_time_to_time(
+    make_listener: MakeListener, docker: FakeDocker, target: Target
+) -> None:
+    """``DF_DOCKER_HOST`` goes first, events may be left alone, and ``nodeInfo`` follows the tasks."""
+    docker.nodes["node1"] = {"ID": "node1", "Spec": {}, "Description": {"Hostname": "host1"}, "Status": {}}
+    labels = {"com.df.notify": "true", "com.df.scrapeNetwork": "front"}
+    docker.add_service("web", labels, networks=("back", "front"))
+    made = make_listener(
+        DF_DOCKER_HOST=docker.docker_host,
+        DOCKER_HOST="tcp://127.0.0.1:1",
+        LISTENER_TOKEN=TOKEN,
+        DF_NOTIFY_CREATE_SERVICE_URL=f"{target.url}/create",
+        DF_INCLUDE_NODE_IP_INFO="true",
+        DF_SERVICE_POLLING_INTERVAL="1",
+        DF_NODE_POLLING_INTERVAL="60",
+        DF_USE_DOCKER_SERVICE_EVENTS="false",
+        DF_USE_DOCKER_NODE_EVENTS="false",
+    )
+
+    def told() -> list[list[str]]:
+        said = target.told("/create")
+        return sorted(json.loads(said[-1].get("nodeInfo", "[]"))) if said else []
+
+    def places() -> list[list[str]]:
+        attached = (task["NetworksAttachments"][1]["Addresses"][0] for task in docker.tasks_of("web"))
+        return sorted(["host1", address.partition("/")[0], "node1"] for address in attached)
+
+    eventually(lambda: told() == places(), "it is told where the task runs")
+    docker.add_task("web", slot=2)
+    eventually(lambda: told() == places(), "it is told of the second task")
+    assert docker.requests["/nodes"] == 1
+    assert docker.requests["/events"] == 0
+    assert made.words().count("Variables that change nothing") == 1
+    url = f"http://127.0.0.1:{made.api}{BASE}/get-services"
+    (listed,) = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).json()
+    assert sorted(json.loads(listed["nodeInfo"])) == places()

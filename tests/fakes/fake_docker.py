@@ -164,7 +164,7 @@ class FakeDocker:
         endpoint: Json = {"Spec": {"Mode": endpoint_mode}}
         if endpoint_mode == "vip":
             endpoint["VirtualIPs"] = [
-                {"NetworkID": each, "Addr": self._address(each, number, virtual=True)} for each in networks
+                {"NetworkID": f"id-{each}", "Addr": self._address(each, number, virtual=True)} for each in networks
             ]
         service: Json = {
             "ID": f"svc{number:022d}",
@@ -492,7 +492,7 @@ class FakeDocker:
     def _attachment(self, network: str, number: int) -> Json:
         spec = {"Name": network, "Scope": "swarm"} | ({"Ingress": True} if network == INGRESS else {})
         return {
-            "Network": {"ID": network, "Spec": spec},
+            "Network": {"ID": f"id-{network}", "Spec": spec},
             "Addresses": [self._address(network, number, virtual=False)],
         }
 

@@ -1,21 +1,50 @@
 """What tests need on the loopback interface: a free port, a server that says who it is, and requests."""
 
+import fcntl
 import http.client
+import os
+import random
 import socket
+import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
+from itertools import cycle
+from pathlib import Path
+from typing import IO, Self
+
+_GIVEN = range(20_000, 30_000)
+"""The ports for tests: below those that Swarm publishes, and those that the kernel gives to whoever asks for any."""
 
 
 def free_port() -> int:
-    """Return a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """Return a TCP port that nobody listens on, and that is given to nobody else while this process lives.
+
+    Each port has a byte in a file, on which its owner has a lock: so tests that run side by side never get the same
+    one between this and the moment when somebody listens on it.
+    """
+    claims, numbers = _claims()
+    for port in (next(numbers) for _ in _GIVEN):
+        try:
+            fcntl.lockf(claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("", port))
+        except OSError:
+            continue
         return port
+    raise AssertionError("no port is free")
+
+
+@cache
+def _claims() -> tuple[IO[bytes], Iterator[int]]:
+    """Return the file of claims, and all ports in an endless row that begins anywhere."""
+    path = Path(tempfile.gettempdir(), f"swarmgate-test-ports-{os.getuid()}")
+    first = random.SystemRandom().choice(_GIVEN)
+    return path.open("ab"), cycle([*range(first, _GIVEN.stop), *range(_GIVEN.start, first)])
 
 
 class _Server(ThreadingHTTPServer):

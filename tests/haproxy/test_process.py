@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from haproxy.worlds import world
 
 from controller.changes import Outcome, Plan, ReloadReason
 from controller.errors import PermanentError, TemporaryError
+from controller.haproxy import launch
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.lock import StateLock
-from controller.haproxy.process import HAProxyProcess
+from controller.haproxy.process import HAProxyProcess, _runs
 from models.observed import NOT_RUNNING
 from render.files import Rendered
 
@@ -133,6 +135,60 @@ async def test_old_worker_stays_for_its_requests(dataplane: HAProxyDataplane, po
         assert await slow == (200, "done")
         await asyncio.sleep(0.1)
         assert await dataplane.process.old_workers() == ()
+
+
+async def test_old_worker_ends_with_its_requests_if_wanted(
+    make_dataplane: MakeDataplane, binary: Path, port: int
+) -> None:
+    """A reload ends the requests of the former worker, and no others; HAProxy goes on."""
+    dataplane = make_dataplane(binary, terminate_on_reload=True)
+    with http_server("done") as server:
+        parts = {"backends": {"web": {"w": server}}, "routes": {"/": "web"}}
+        files = world(runtime_socket=dataplane.runtime_socket, port=port, **parts)  # type: ignore[arg-type]
+        await dataplane.apply(START, files)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)  # idle, and so would stay for its time limit
+        await asyncio.to_thread(get, port, "/")
+        await dataplane.process.reload()
+        async with asyncio.timeout(5):
+            while await dataplane.process.old_workers():  # noqa: ASYNC110 - it is HAProxy that tells
+                await asyncio.sleep(0.02)
+        assert await asyncio.to_thread(get, port, "/") == (200, "done")
+        writer.close()
+
+
+_UNBLOCKING = "import os; os.set_blocking(1, False); os.write(1, b'logged')"
+
+
+def _launch(stdout: int) -> None:
+    """Have a program launched that makes its standard output non-blocking, and wait for its end."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-I", "-S", launch.__file__, str(writing), sys.executable, "-c", _UNBLOCKING]
+    subprocess.run(command, stdout=stdout, pass_fds=[writing], check=True)
+    os.close(writing)
+    pid = int(os.read(reading, 32))
+    os.close(reading)
+    deadline = time.monotonic() + 10
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_haproxy_has_its_standard_output_for_itself() -> None:
+    """It makes it non-blocking, so that it never waits for who reads; the controller's own stays as it is."""
+    reading, writing = os.pipe()
+    _launch(writing)
+    assert os.read(reading, 6) == b"logged"
+    assert os.get_blocking(writing)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_file_is_written_to_where_it_ends(folder: Path) -> None:
+    """It is not opened anew."""
+    with (folder / "log").open("wb", buffering=0) as file:
+        file.write(b"before, ")
+        _launch(file.fileno())
+        file.write(b", after")
+    assert (folder / "log").read_bytes() == b"before, logged, after"
 
 
 async def test_silent_haproxy_is_a_temporary_error(

@@ -9,13 +9,14 @@ import contextlib
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from builders import MACHINE, service, snapshot
+from tls.authorities import Authority
 from traffic import Answer, request_bytes, running_haproxy
 
 from controller.desired import build_desired, judge
@@ -27,7 +28,6 @@ from render.files import Rendered
 
 HERE = Surroundings(networks=(ip_network("127.0.0.0/8"),))
 """A proxy that is attached to the network of its own machine."""
-_SUBJECT = "/CN=proxy.test"
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Edge:
     async def talk(self, *requests: bytes, client: str | None = None, tls: bool = False) -> list[Answer]:
         """Send requests over one connection and return the answers."""
         if tls:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             opened = asyncio.open_unix_connection(self.folder / "tls.sock", ssl=context, server_hostname="proxy.test")
         else:
@@ -229,20 +229,15 @@ async def _until_open(path: Path) -> None:
 
 
 def certificate(folder: Path) -> Path:
-    """Make a self-signed certificate with its key, once per folder, and return the file."""
+    """Write a certificate with its key into a folder, and return the file."""
     path = folder / "own.pem"
-    if not path.exists():
-        key = folder / "own.key"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-                *("-days", "2", "-subj", _SUBJECT, "-keyout", key, "-out", path),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        path.write_bytes(path.read_bytes() + key.read_bytes())
+    path.write_text(_issued())
     return path
+
+
+@cache
+def _issued() -> str:
+    return Authority.new().issue("proxy.test").pem
 
 
 def server_tls(folder: Path) -> ssl.SSLContext:

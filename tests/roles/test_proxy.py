@@ -104,6 +104,7 @@ def test_a_label_that_only_haproxy_can_refuse_costs_its_service_alone(
     assert fact["reason"] == "ConfigRejected"
     assert "regex" in fact["message"]
     assert proxy.status("/web") == 200
+    assert "frontend services" not in proxy.words()  # the whole configuration, which nobody wants to see unasked
 
     put(stack_file, {"web": plain(backend, "/web"), "refused": plain(backend, "/r"), "new": plain(backend, "/new")})
     eventually(lambda: proxy.status("/r") == 200, "the mended one comes back by itself")

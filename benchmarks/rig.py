@@ -1,0 +1,225 @@
+"""A rig: the proxy's reconcile as its composition root builds it, between a Docker Engine and a real HAProxy.
+
+It runs in this process, so that each pass can be taken apart: the time of every stage, the commands that HAProxy was
+sent, the bytes that were written to files. What the controller says of itself (its stages) is what is shown; two
+stages that it does not tell apart are told apart by measuring the functions it calls.
+"""
+
+import asyncio
+import gc
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import controller.reconcile
+from benchmarks.context import Context, free_ports, scratch
+from benchmarks.engine import Engine, engine
+from benchmarks.world import World
+from controller.certificates import CertificateStore
+from controller.haproxy.commands import Command
+from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.runtime import Session, ask_master
+from controller.interfaces import read_declarations
+from controller.loop import Round
+from controller.machine import machine_for
+from controller.metrics import Metrics
+from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
+from controller.sources.docker_api import DockerSource
+from controller.sources.guard import GuardedSource
+from controller.status import StatusStore
+from controller.surroundings import read_surroundings
+from models.settings import Bind, ProxySettings
+
+_INSIDE = {"judge": ("judge",), "build": ("build_desired",)}
+"""Stages that the controller counts as one (``desire``), with the functions of `controller.reconcile` they are in."""
+_LIMIT = 120.0
+
+
+@dataclass(slots=True)
+class Pass:
+    """What it took until HAProxy ran the world: one reconcile, or several if a reload had to wait for others.
+
+    Times are in seconds; ``cpu`` is this process's own, ``stages`` are by name. ``written`` are bytes written to files,
+    ``read`` bytes that were read from sockets and files.
+    """
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    stages: dict[str, float] = field(default_factory=dict)
+    commands: int = 0
+    sent: int = 0
+    written: int = 0
+    reloads: int = 0
+    reconciles: int = 0
+    outcome: str = ""
+
+
+class StageMetrics(Metrics):
+    """The controller's metrics, which also remember how long each stage took in this pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spent: defaultdict[str, float] = defaultdict(float)
+        self.outcomes: list[str] = []
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure a stage."""
+        with super().stage(name), timed(self.spent, name):
+            yield
+
+    def reconciled(self, applied: Any) -> None:  # noqa: ANN401 - as it is there
+        """Note how a reconcile ended."""
+        super().reconciled(applied)
+        self.outcomes.append(applied.outcome.value)
+
+
+@contextmanager
+def timed(spent: defaultdict[str, float], name: str) -> Iterator[None]:
+    """Add the seconds that the block takes to a name."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        spent[name] += time.perf_counter() - began
+
+
+class Rig:
+    """A reconciler with its source and its HAProxy; `converge` runs a pass."""
+
+    def __init__(
+        self, engine: Engine, reconciler: Reconciler, metrics: StageMetrics, dataplane: HAProxyDataplane, origin: int
+    ) -> None:
+        self.engine = engine
+        self.reconciler = reconciler
+        self.origin = origin
+        self._metrics = metrics
+        self._dataplane = dataplane
+        self._counts: Counter[str] = Counter()
+
+    async def converge(self, *, resync: bool = False) -> Pass:
+        """Reconcile until HAProxy runs what the Swarm says, and tell what it took; waiting is not counted."""
+        self.engine.call("warm")
+        self._metrics.spent.clear()
+        self._metrics.outcomes.clear()
+        done, reloads = Pass(), await self._reloads()
+        gc.collect()
+        written, counts = _written(), self._counts.copy()
+        while not done.outcome:
+            began, cpu = time.perf_counter(), time.process_time()
+            result = await self.reconciler.reconcile(
+                Round(resync=resync, dirty_since=asyncio.get_running_loop().time())
+            )
+            done.seconds += time.perf_counter() - began
+            done.cpu += time.process_time() - cpu
+            done.reconciles += 1
+            done.outcome = ",".join(self._metrics.outcomes)
+            if not done.outcome:
+                await asyncio.sleep(result.requeue_after or 0)
+        done.stages = dict(self._metrics.spent)
+        done.written = _written() - written
+        done.commands, done.sent = (self._counts[name] - counts[name] for name in ("commands", "sent"))
+        done.reloads = await self._reloads() - reloads
+        if done.outcome == "runtime" and not done.commands:
+            raise RuntimeError("the commands that HAProxy is sent are not counted any more")
+        return done
+
+    async def _reloads(self) -> int:
+        """Return how often HAProxy's master has loaded its configuration anew, as it says itself."""
+        socket = self._dataplane.runtime_socket.with_name("master.sock")
+        if not socket.exists():
+            return 0
+        found = re.search(r"^\d+\s+master\s+(\d+)", await ask_master(socket, "show proc"), re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
+        """Count the commands that are sent on HAProxy's runtime socket while the block runs."""
+        session_class: Any = Session
+        execute, counts = Session.execute, self._counts
+
+        async def counted(session: Session, commands: Sequence[Command]) -> list[str]:
+            counts["commands"] += len(commands)
+            counts["sent"] += sum(len(each.text) + len(each.payload or "") + 1 for each in commands)
+            return await execute(session, commands)
+
+        session_class.execute = counted
+        try:
+            yield
+        finally:
+            session_class.execute = execute
+
+
+@asynccontextmanager
+async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
+    """Make a rig with a world; HAProxy does not run before the first pass."""
+    with scratch() as folder:
+        origin, http = free_ports(2)
+        state, run = folder / "state", folder / "run"
+        state.mkdir()
+        settings = ProxySettings(
+            state_dir=state, run_dir=run, default_ports=(Bind(port=http),), certs_dir=folder, maxconn=4000
+        )
+        dataplane = HAProxyDataplane(context.haproxy, state_dir=state, run_dir=run, load_limit=_LIMIT)
+        metrics = StageMetrics()
+        with engine(folder / "docker.sock", world, size, origin) as docker:
+            guarded = GuardedSource(DockerSource(docker.docker_host, timeout=_LIMIT), state)
+            declared = read_declarations(guarded, settings, {}, folder, listeners=None)
+            certificates = CertificateStore(folder / "certs", folder / "secrets", state)
+            reconciler = Reconciler(
+                source=declared.source,
+                dataplane=dataplane,
+                settings=settings,
+                machine=machine_for(settings, dataplane),
+                read_surroundings=partial(
+                    read_surroundings, HostResolver(), secrets=folder / "secrets", certificates=certificates
+                ),
+                status=StatusStore(now=lambda: datetime.now(UTC)),
+                metrics=metrics,
+            )
+            made = Rig(docker, reconciler, metrics, dataplane, origin)
+            try:
+                with made.counting(), _inside(metrics.spent):
+                    yield made
+            finally:
+                dataplane.close()
+                await dataplane.process.stop()
+                await declared.close()
+
+
+@contextmanager
+def _inside(spent: defaultdict[str, float]) -> Iterator[None]:
+    """Have the functions of `_INSIDE` tell how long they take, those of them that there are."""
+    module: Any = controller.reconcile
+    known = {name: getattr(module, name) for names in _INSIDE.values() for name in names if hasattr(module, name)}
+
+    def measured(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of the function
+            with timed(spent, stage):
+                return function(*arguments, **options)
+
+        return call
+
+    for stage, names in _INSIDE.items():
+        for name in names:
+            if name in known:
+                setattr(module, name, measured(stage, known[name]))
+    try:
+        yield
+    finally:
+        for name, function in known.items():
+            setattr(module, name, function)
+
+
+def _written() -> int:
+    """Return the bytes that this process has written to files so far; what goes to sockets is not among them."""
+    lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("wchar"))

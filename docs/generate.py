@@ -1,0 +1,200 @@
+"""Writes the pages of this folder that follow from the code: labels, variables, the API, and coming from Docker Flow.
+
+``python docs/generate.py`` writes them, ``--check`` only tells which are stale (exit status 1). What the code cannot
+know, the verdicts on Docker Flow's vocabulary, stands in ``migrating.yml``.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import yaml
+from fastapi import FastAPI
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.listener_api import Gate, make_listener_app
+from controller.http.listener_declaring import add_listener_declaring
+from controller.http.proxy_api import add_declared_services, make_proxy_app
+from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
+from controller.http.writers import Writers
+from controller.metrics import Metrics
+from models.declared import VARIABLE_PREFIX, variable_name
+from models.reading import PREFIX
+from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
+from models.settings import ListenerSettings, ProxySettings, Settings
+from models.types import Allowed
+
+FOLDER = Path(__file__).parent
+_NOTHING: Any = None
+PAGES = ("labels.md", "settings.md", "api.md", "migrating.md")
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of a role: its name, what it may be, its default in words, and what it is for."""
+
+    name: str
+    allowed: str
+    default: str
+    doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path of an API; ``parameters`` are pairs of name and where it is given."""
+
+    method: str
+    path: str
+    summary: str
+    parameters: tuple[tuple[str, str], ...]
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every generated page by its file name."""
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - Markdown, from our own texts
+    )
+    environment.filters["cell"] = cell
+    verdicts = migrating()
+    context = {
+        "prefix": PREFIX,
+        "variable_prefix": VARIABLE_PREFIX,
+        "variable_name": variable_name,
+        "families": SERVICE_FAMILIES | DESTINATION_FAMILIES,
+        "rows": list(TABLE.values()),
+        "shared": variables(Settings),
+        "proxy": [each for each in variables(ProxySettings) if each not in variables(Settings)],
+        "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
+        "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
+        "migrating": verdicts,
+        "known": {row["name"] for rows in verdicts.values() for row in rows},
+    }
+    return {page: environment.get_template(f"{page}.j2").render(context) for page in PAGES}
+
+
+def cell(text: object) -> str:
+    """Return a text fit for one cell of a Markdown table."""
+    return str(text).replace("|", "\\|").replace("\n", " ")
+
+
+def variables(model: type[Settings]) -> list[Variable]:
+    """Return the variables of a role in the order of their declaration."""
+    return [
+        Variable(name.upper(), _allowed(field), _default(field), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
+
+
+def _allowed(field: FieldInfo) -> str:
+    words = next((item.text for item in reversed(field.metadata) if isinstance(item, Allowed)), None)
+    return words or _words_of(field.annotation)
+
+
+def _words_of(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    """Return in words what a value of a type is."""
+    inner = next((item.text for item in reversed(getattr(kind, "__metadata__", ())) if isinstance(item, Allowed)), None)
+    if inner:
+        return inner
+    arguments = [each for each in get_args(kind) if each is not type(None)]
+    if get_origin(kind) is tuple:
+        return f"a list, each item {_words_of(arguments[0])}"
+    if get_origin(kind) in (Union, UnionType):
+        return _words_of(arguments[0])
+    if arguments and all(isinstance(each, str) for each in arguments):
+        return " or ".join(f"`{each}`" for each in arguments)
+    return _WORDS.get(arguments[0] if hasattr(kind, "__metadata__") else kind, "text")
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", Path: "a path", SecretStr: "text"}
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.default
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if value is None or isinstance(value, SecretStr):
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def proxy_app() -> FastAPI:
+    """Return the proxy's application with nothing behind it: it is only asked what it offers."""
+    app = make_proxy_app(_NOTHING, Metrics(), _NOTHING)
+    writers = Writers(None, "token")
+    fields: dict[str, Any] = dict.fromkeys(Proxy.__dataclass_fields__, _NOTHING)
+    add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))
+    add_declared_services(app, _NOTHING, writers)
+    return app
+
+
+def listener_app() -> FastAPI:
+    """Return the listener's application, likewise."""
+    app = make_listener_app(_NOTHING, Gate(None, _NOTHING), Metrics(), _NOTHING)
+    fields: dict[str, Any] = dict.fromkeys(Listener.__dataclass_fields__, _NOTHING)
+    add_swarm_listener_api(app, Listener(**fields))
+    add_listener_declaring(app, _NOTHING, Writers(None, "token"))
+    return app
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    """Return every method of every path of an application, as its schema describes them."""
+    return [
+        Operation(
+            method=method.upper(),
+            path=path,
+            summary=details.get("summary", ""),
+            parameters=tuple((each["name"], each["in"]) for each in details.get("parameters", ())),
+        )
+        for path, methods in app.openapi()["paths"].items()
+        for method, details in methods.items()
+    ]
+
+
+def migrating() -> Mapping[str, list[dict[str, str]]]:
+    """Return the verdicts on Docker Flow's vocabulary, section by section.
+
+    Raises:
+        ValueError: a verdict contradicts the code, or is none.
+    """
+    sections: dict[str, dict[str, str | None]] = yaml.safe_load((FOLDER / "migrating.yml").read_text(encoding="utf-8"))
+    return {section: [*_verdicts(section, rows)] for section, rows in sections.items()}
+
+
+def _verdicts(section: str, rows: Mapping[str, str | None]) -> Iterator[dict[str, str]]:
+    for name, words in rows.items():
+        verdict, _, how = (words or "same").partition(": ")
+        if verdict not in ("same", "better", "gone") or (verdict == "gone" and not how):
+            raise ValueError(f"{section}: the verdict on {name} must be 'same', 'better: how' or 'gone: why'")
+        yield {"name": name, "verdict": verdict, "how": how}
+
+
+def main() -> int:
+    """Write the pages, or tell which are stale."""
+    stale = {page: text for page, text in pages().items() if _written(page) != text}
+    if "--check" in sys.argv:
+        for page in stale:
+            print(f"docs/{page} is stale; write it with: make docs")  # noqa: T201 - a script
+        return 1 if stale else 0
+    for page, text in stale.items():
+        (FOLDER / page).write_text(text, encoding="utf-8")
+    return 0
+
+
+def _written(page: str) -> str | None:
+    path = FOLDER / page
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

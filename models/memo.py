@@ -1,0 +1,40 @@
+"""`Memo`: the results of a pure function, remembered per key as long as its arguments are the very same objects.
+
+Between two reconciles nearly everything is the same, and is the same object: sources keep what did not change. So
+comparing by identity tells at once what has to be worked out again.
+"""
+
+from collections.abc import Callable, Hashable
+from operator import is_
+from typing import Generic, TypeVar, TypeVarTuple
+
+Arguments = TypeVarTuple("Arguments")
+T = TypeVar("T")
+
+
+class Memo(Generic[*Arguments, T]):
+    """Remembers, for each key, the last arguments of a function and what it made of them.
+
+    What was not asked for between two calls of `forget_unused` is forgotten.
+    """
+
+    def __init__(self, function: Callable[[*Arguments], T]) -> None:
+        self._function = function
+        self._known: dict[Hashable, tuple[tuple[object, ...], T]] = {}
+        self._used: dict[Hashable, tuple[tuple[object, ...], T]] = {}
+
+    def __call__(self, key: Hashable, *arguments: *Arguments) -> T:
+        """Return what the function makes of the arguments."""
+        entry = self._used.get(key) or self._known.get(key)
+        if entry is None or not _same(entry[0], arguments):
+            entry = (arguments, self._function(*arguments))
+        self._used[key] = entry
+        return entry[1]
+
+    def forget_unused(self) -> None:
+        """Forget the results that nobody asked for since the last time."""
+        self._known, self._used = self._used, {}
+
+
+def _same(known: tuple[object, ...], asked: tuple[object, ...]) -> bool:
+    return len(known) == len(asked) and all(map(is_, known, asked))

@@ -1,0 +1,82 @@
+"""The pages in ``docs/`` are those that the code gives, and every word of Docker Flow's vocabulary has a verdict."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import yaml
+
+from models.reading import PREFIX
+from models.service import SPELLINGS, TABLE
+from models.settings import ListenerSettings, ProxySettings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+DOCKER_FLOW = yaml.safe_load((Path(__file__).parent / "docker_flow.yml").read_text())
+"""Every label and every variable that there ever was in Docker Flow."""
+LABELS, VARIABLES = DOCKER_FLOW["labels"], DOCKER_FLOW["variables"]
+
+
+@pytest.fixture(scope="module")
+def generate() -> ModuleType:
+    """The script that writes the pages."""
+    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "generate.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> dict[str, str]:
+    """The verdicts by name."""
+    sections = yaml.safe_load((DOCS / "migrating.yml").read_text())
+    return {name: words or "same" for rows in sections.values() for name, words in rows.items()}
+
+
+def test_pages_are_fresh(generate: ModuleType) -> None:
+    """Every page is what the code gives today."""
+    for page, text in generate.pages().items():
+        assert (DOCS / page).read_text() == text, f"docs/{page} is stale; write it with: make docs"
+
+
+def test_every_label_and_variable_has_its_row(generate: ModuleType) -> None:
+    """The reference pages name all labels, settings and paths of the code."""
+    labels, settings, api = ((DOCS / page).read_text() for page in ("labels.md", "settings.md", "api.md"))
+    assert [name for name in TABLE if f"| `{PREFIX}{name}` |" not in labels] == []
+    fields = {*ProxySettings.model_fields, *ListenerSettings.model_fields}
+    assert [name for name in fields if f"| `{name.upper()}` |" not in settings] == []
+    paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
+    assert [path for path in paths if f"`{path}`" not in api] == []
+
+
+def test_every_word_of_docker_flow_has_a_verdict(verdicts: dict[str, str]) -> None:
+    """No label and no variable was forgotten, and nothing is put off."""
+    assert [name for name in (*LABELS, *VARIABLES) if name not in verdicts] == []
+    assert [name for name, words in verdicts.items() if re.search(r"not yet|todo", words, re.IGNORECASE)] == []
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_verdicts_on_labels_are_true(verdicts: dict[str, str], name: str) -> None:
+    """What is said to work is a label, and what is no label is said to be gone."""
+    words = verdicts[name]
+    assert (name in SPELLINGS) or words.startswith("gone: ")
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_verdicts_on_variables_are_true(verdicts: dict[str, str], name: str) -> None:
+    """What is said to work is a setting, and what is none is said to be gone."""
+    fields = {*ProxySettings.model_fields, *ListenerSettings.model_fields}
+    assert (name.lower() in fields) or verdicts[name].startswith("gone: ")
+
+
+def test_urls_in_verdicts_exist(generate: ModuleType, verdicts: dict[str, str]) -> None:
+    """Every URL that is said to work is one."""
+    paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
+    named = {name for name, words in verdicts.items() if name.startswith("/v") and not words.startswith("gone")}
+    assert {name for name in named if not name.startswith("/var/")} <= paths
