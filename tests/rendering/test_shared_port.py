@@ -32,10 +32,11 @@ def test_only_the_tcp_side_of_the_port_moves() -> None:
     files = render(desired_of(snapshot(SECURE), settings=SETTINGS, surroundings=WITH_TLS), SETTINGS, WITH_QUIC)
     assert binds(files.config) == [
         "services: *:80",
+        "services: unix@/run/swarmgate/tls443.sock",
         "services: quic4@*:443",
         "services: *:8443",
+        "services: unix@/run/swarmgate/tls8443.sock",
         "services: quic4@*:8443",
-        "services: unix@/run/swarmgate/handover.sock",
         "swarmgate: unix@/run/swarmgate/internal.sock",
         "service_443: *:443",
     ]
@@ -53,10 +54,25 @@ def test_haproxy_takes_it_with_quic(version: str, tmp_path: Path) -> None:
 
 
 def test_nothing_of_it_is_left_without_such_a_service() -> None:
-    """But for the socket where connections of the moment before may still arrive."""
+    """But for the sockets where connections of the moment before may still arrive."""
     files = render(desired_of(snapshot(), settings=SETTINGS, surroundings=WITH_TLS), SETTINGS, MACHINE)
-    assert [each for each in binds(files.config) if "443" in each] == ["services: *:443", "services: *:8443"]
-    assert "services: unix@/run/swarmgate/handover.sock" in binds(files.config)
+    assert [each for each in binds(files.config) if "443" in each] == [
+        "services: *:443",
+        "services: unix@/run/swarmgate/tls443.sock",
+        "services: *:8443",
+        "services: unix@/run/swarmgate/tls8443.sock",
+    ]
     assert "proxy:tls" not in files.config
     without_tls = render(desired_of(snapshot(SECURE)), ProxySettings(), MACHINE)
-    assert "handover" not in without_tls.config
+    assert "unix@/run/swarmgate/tls" not in without_tls.config
+
+
+def test_options_of_the_port_go_where_they_mean_something() -> None:
+    """Those about connections to whoever accepts them, those about TLS to whoever ends it."""
+    words = "443 interface eth0 ssl-min-ver TLSv1.3 tfo ciphers ECDHE accept-proxy strict-sni:ssl"
+    settings = ProxySettings(default_ports=words)
+    config = render(desired_of(snapshot(SECURE), settings=settings, surroundings=WITH_TLS), settings, MACHINE).config
+    tls = "ssl crt-list 'crt-list.txt' alpn h2,http/1.1"
+    assert "    bind *:443 accept-proxy interface eth0 tfo\n" in config
+    socket = "unix@/run/swarmgate/tls443.sock mode 600 accept-proxy"
+    assert f"    bind {socket} ssl-min-ver TLSv1.3 ciphers ECDHE strict-sni {tls}\n" in config
