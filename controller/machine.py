@@ -22,7 +22,6 @@ def machine_for(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine
         fd_hard_limit=limits.fd_hard_limit,
         runtime_socket=str(dataplane.runtime_socket),
         internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-        handover_socket=str(dataplane.runtime_socket.with_name("handover.sock")),
         quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
         error_files=find_error_files(settings.errorfiles_dir),
     )

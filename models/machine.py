@@ -1,6 +1,7 @@
 """`Machine`: what the place where HAProxy runs allows, and where its sockets are."""
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +17,19 @@ class Machine:
     """Facts about the machine that are written into HAProxy's configuration.
 
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
-    ``runtime_socket``, ``internal_socket`` and ``handover_socket`` are absolute paths of unix sockets: the first for
-    HAProxy's runtime API, the second for HTTP requests of the controller only, the third for TLS connections that one
-    of HAProxy's frontends hands over to another. ``quic`` tells whether HAProxy speaks QUIC, which HTTP/3 needs;
-    ``error_files`` are the operator's own error pages.
+    ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
+    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only; those over which
+    one of HAProxy's frontends hands TLS connections over to another are beside them. ``quic`` tells
+    whether HAProxy speaks QUIC, which HTTP/3 needs; ``error_files`` are the operator's own error pages.
     """
 
     maxconn: int
     fd_hard_limit: int
     runtime_socket: str
     internal_socket: str
-    handover_socket: str
     quic: bool = False
     error_files: tuple[ErrorFile, ...] = ()
+
+    def handover_socket(self, port: int) -> str:
+        """Return the path of the unix socket where the HTTP frontend takes connections to a port over."""
+        return str(PurePath(self.internal_socket).with_name(f"tls{port}.sock"))

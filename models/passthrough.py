@@ -31,7 +31,12 @@ from models.routing import ACME_TIER, ANY_DOMAIN, Claim
 NAME = "var(txn.host)"
 """HAProxy's expression for the name that a client asks for, in lower case."""
 HANDOVER = "proxy:tls"
-"""The backend that hands connections over to the HTTP frontend; the colon keeps it apart from those of services."""
+"""What the names of backends begin with that hand connections over to the HTTP frontend; no service's has a colon."""
+
+
+def handover(port: int) -> str:
+    """Return the name of the backend that hands the connections of one port over to the HTTP frontend."""
+    return f"{HANDOVER}{port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,7 @@ def _rivals(claim: NameClaim, http: _HttpClaims) -> list[EndedName]:
 
 def _table(winners: Sequence[NameClaim], http: _HttpClaims, shared: AbstractSet[int]) -> PassthroughTable:
     covered = _covered(http, winners)
-    found = dict.fromkeys(covered, HANDOVER)
+    found = {(port, name): handover(port) for port, name in covered}
     found |= {(claim.port, claim.name): claim.backend for claim in winners if claim.test is None}
     names = {f"{name}#{port}": backend for (port, name), backend in found.items() if not name.startswith("*")}
     endings = {f"{name[1:]}#{port}": backend for (port, name), backend in found.items() if _is_ending(name)}

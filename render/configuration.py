@@ -127,7 +127,8 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             split_mark=traffic.NAME_MARK,
             passthrough=desired.passthrough,
             passed_ports={port.port for port in desired.passthrough.ports},
-            handover=passthrough.HANDOVER,
+            handover=passthrough.handover,
+            handed_over=passthrough.HANDOVER,
             lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),
@@ -165,7 +166,7 @@ def _passthrough_section(port: PassthroughPort, desired: Desired, settings: Prox
             bind=next((bind for bind in settings.binds if bind.port == port.port), None),
             debug=settings.debug,
             maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
-            handover=passthrough.HANDOVER,
+            handover=passthrough.handover(port.port),
         )
     )
     return Section(SectionKind.FRONTEND, f"service_{port.port}", text)

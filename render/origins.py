@@ -15,6 +15,7 @@ _ORIGINS = (
     ("CRT_LIST_PATH", r"\| bind .*\|.*'crt-list'"),
     ("STATS_PORT", r"^frontend stats .*\| bind "),
     (_PORTS, r"^frontend services .*\| bind "),
+    (_PORTS, r"^frontend service_[0-9]+ .*\| bind \S+ "),
     # HAProxy 2.8 says it of the last rule of the frontend that has a format, too.
     ("DEBUG_TCP_FORMAT", r"^defaults logged-tcp .*\|.*failed to parse log-format"),
     ("DEBUG_HTTP_FORMAT", r"^frontend (services|stats) .*\|.*failed to parse log-format"),

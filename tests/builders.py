@@ -31,7 +31,6 @@ MACHINE = Machine(
     fd_hard_limit=4096,
     runtime_socket="/run/swarmgate/haproxy.sock",
     internal_socket="/run/swarmgate/internal.sock",
-    handover_socket="/run/swarmgate/handover.sock",
 )
 SURROUNDINGS = Surroundings(networks=(ip_network(PROXY_NETWORK),))
 

@@ -54,6 +54,15 @@ Source: Configuration manual 5.1; without those that read files, that Swarmgate 
 all versions from 2.8 on.
 """
 
+_OF_TLS = frozenset(
+    (
+        *("allow-0rtt", "ciphers", "ciphersuites", "curves", "ecdhe", "force-tlsv12", "force-tlsv13", "no-sslv3"),
+        *("no-tls-tickets", "no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "prefer-client-ciphers"),
+        *("ssl-max-ver", "ssl-min-ver", "strict-sni"),
+    )
+)
+"""Those about what is said inside a connection, not about the connection."""
+
 
 class Bind(Frozen):
     """A port that the HTTP frontend listens on (an item of ``DEFAULT_PORTS``, such as ``8443 accept-proxy:ssl``).
@@ -69,6 +78,16 @@ class Bind(Frozen):
     def __str__(self) -> str:
         words = (str(self.port), *(("accept-proxy",) if self.accept_proxy else ()), *self.options)
         return f"{' '.join(words)}{':ssl' if self.ssl else ''}"
+
+    @property
+    def connection_options(self) -> tuple[str, ...]:
+        """The part of the options that is about connections, whatever is inside."""
+        return tuple(word for option in _options(self.options) if option[0] not in _OF_TLS for word in option)
+
+    @property
+    def tls_options(self) -> tuple[str, ...]:
+        """The part of the options that is about TLS."""
+        return tuple(word for option in _options(self.options) if option[0] in _OF_TLS for word in option)
 
     @property
     def interface(self) -> str | None:

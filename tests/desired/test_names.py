@@ -6,7 +6,7 @@ import pytest
 from builders import condition, desired_of, reasons, routes, service, snapshot
 from tls.around import WITH_TLS
 
-from models.passthrough import HANDOVER, PassthroughPort
+from models.passthrough import PassthroughPort, handover
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import SwarmService
@@ -96,7 +96,7 @@ def test_the_same_claim_by_other_labels_is_a_conflict(one: SwarmService, domain:
 def test_names_of_http_services_are_handed_over_where_a_wider_claim_would_take_them() -> None:
     """The more specific claim wins, whoever is older."""
     desired = of(sni("secure", "*.com"), web("site", "a.com", younger=1), web("other", "a.org"))
-    assert desired.passthrough.names == {"a.com#443": HANDOVER}
+    assert desired.passthrough.names == {"a.com#443": handover(443)}
     assert desired.passthrough.endings == {".com#443": "secure-be443_0"}
 
 

@@ -14,7 +14,7 @@ from controller.changes import (
     ServerRetired,
 )
 from models.observed import Observed, ObservedServer
-from models.passthrough import HANDOVER
+from models.passthrough import handover
 from models.routing import ACME_PREFIX, ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS
 from render import records
 
@@ -72,7 +72,7 @@ class RunningModel:
         key = f"{name}#{port}"
         ending = next((value for end, value in endings.items() if key.endswith(end)), None)
         backend = names.get(key) or ending or self.maps[records.PASSED_REST].get(str(port))
-        assert backend in {None, HANDOVER, *self.backends} - self.unpublished
+        assert backend in {None, handover(port), *self.backends} - self.unpublished
         return backend
 
     def answering(self, host: str, path: str) -> str | None:

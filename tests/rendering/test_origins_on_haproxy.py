@@ -21,7 +21,11 @@ from render.files import Rendered
 FILES = CertificateFiles(
     usable=(read_certificate("a.pem", CertificateSource.FOLDER, split_pem(fixed_certificate("a.test"))),)
 )
-WORLD = snapshot(service(), service("cache", {"reqMode": "tcp", "srcPort": "6379", "port": "6379"}))
+WORLD = snapshot(
+    service(),
+    service("cache", {"reqMode": "tcp", "srcPort": "6379", "port": "6379"}),
+    service("named", {"reqMode": "sni", "srcPort": "8443", "port": "443", "serviceDomain": "a.com"}),
+)
 REFUSED = {
     "DEBUG_HTTP_FORMAT": {"debug": "true", "debug_http_format": "%[nope]"},
     "DEBUG_TCP_FORMAT": {"debug": "true", "debug_tcp_format": "%[nope]"},
@@ -31,6 +35,7 @@ REFUSED = {
     "CRT_LIST_PATH": {"crt_list_path": "/nowhere.txt"},
     "DEFAULT_PORTS or BIND_PORTS": {"bind_ports": "81 shards 9999"},
 }
+OPTIONS_OF_A_SHARED_PORT = {"default_ports": "80,8443 shards 9999:ssl"}
 CIPHERS_OF_A_PORT = {"default_ports": "80,443 ciphers NOPE:ssl"}
 
 
@@ -44,7 +49,12 @@ def rendered(settings: dict[str, Any]) -> Rendered:
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(
-    ("variable", "settings"), [*REFUSED.items(), ("DEFAULT_PORTS or BIND_PORTS", CIPHERS_OF_A_PORT)]
+    ("variable", "settings"),
+    [
+        *REFUSED.items(),
+        ("DEFAULT_PORTS or BIND_PORTS", CIPHERS_OF_A_PORT),
+        ("DEFAULT_PORTS or BIND_PORTS", OPTIONS_OF_A_SHARED_PORT),
+    ],
 )
 async def test_the_variable_is_named(version: str, variable: str, settings: dict[str, Any], tmp_path: Path) -> None:
     """And no service is blamed."""

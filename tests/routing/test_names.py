@@ -12,13 +12,13 @@ from routing.matching import claim as http_claim
 from routing.matching import fits
 
 from models.passthrough import (
-    HANDOVER,
     NAME,
     EndedName,
     NameClaim,
     PassthroughTable,
     Settled,
     ended_names,
+    handover,
     settle_names,
 )
 from models.predicates import Predicate
@@ -77,7 +77,7 @@ def looked_up(table: PassthroughTable, port: int, name: str) -> str | None:
     found = found or next((backend for ending, backend in table.endings.items() if key.endswith(ending)), None)
     tests = (rule.backend for rule in frontend.rules if re.search(rule.test.patterns[0], name))
     found = found or next(tests, None) or table.rest.get(str(port))
-    return found or (HANDOVER if frontend.shared else None)
+    return found or (handover(port) if frontend.shared else None)
 
 
 def expected(claims: Iterable[NameClaim], http: Iterable[EndedName], port: int, name: str) -> str | None:
@@ -91,11 +91,13 @@ def expected(claims: Iterable[NameClaim], http: Iterable[EndedName], port: int, 
             tie = (each.acl_name,) if each.test else each.seniority
             fitting.append(((kind, -len(each.name), *tie), each.backend))
     fitting += [
-        ((rank(each.name), -len(each.name), *each.seniority), HANDOVER) for each in rivals if fits(each.name, name)
+        ((rank(each.name), -len(each.name), *each.seniority), handover(port))
+        for each in rivals
+        if fits(each.name, name)
     ]
     if fitting:
         return min(fitting)[1]
-    return HANDOVER if port in SHARED and here else None
+    return handover(port) if port in SHARED and here else None
 
 
 def rank(name: str) -> int:
@@ -113,7 +115,7 @@ def test_the_maps_answer_as_the_rules_say(claims: list[NameClaim], http: list[En
     table = settle_names(claims, http, SHARED).table
     answer = expected(claims, http, port, name)
     if not any(each.port == port for each in table.ports):
-        assert answer in (None, HANDOVER)
+        assert answer in (None, handover(port))
     else:
         assert looked_up(table, port, name) == answer
 
@@ -146,7 +148,9 @@ def test_nobody_loses_in_silence(claims: list[NameClaim], http: list[EndedName])
     for each in http:
         kept = expected(claims, http, each.port, f"zzz{each.name[1:]}" if each.name[0] == "*" else each.name)
         if (each.service, each.name) not in told and each.name != ANY_DOMAIN:
-            assert kept == HANDOVER or any(fits(other.name, each.name) for other in claims if other.test is None)
+            assert kept == handover(each.port) or any(
+                fits(other.name, each.name) for other in claims if other.test is None
+            )
 
 
 def lost(settled: Settled) -> list[tuple[str, str]]:
@@ -201,10 +205,10 @@ def test_only_what_a_wider_claim_would_take_is_in_the_maps() -> None:
     http = [*ended("a.x", "a"), *ended("*.b.x", "b"), *ended("c.y", "c")]
     assert settle_names([claim("z.x", "one")], http, SHARED).table.names == {"z.x#443": "one"}
     table = settle_names([claim("*.x", "one")], http, SHARED).table
-    assert table.names == {"a.x#443": HANDOVER}
-    assert table.endings == {".b.x#443": HANDOVER, ".x#443": "one"}
+    assert table.names == {"a.x#443": handover(443)}
+    assert table.endings == {".b.x#443": handover(443), ".x#443": "one"}
     table = settle_names([claim("", "one", test="y")], http, SHARED).table
-    assert table.names == {"a.x#443": HANDOVER, "c.y#443": HANDOVER}
+    assert table.names == {"a.x#443": handover(443), "c.y#443": handover(443)}
 
 
 def test_challenges_of_authorities_claim_nothing() -> None:

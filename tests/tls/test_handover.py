@@ -59,13 +59,11 @@ class Files:
             certificates=CertificateFiles(usable=(own,)),
             now=datetime.now(UTC),
         )
-        sockets = {name: str(dataplane.runtime_socket.with_name(f"{name}.sock")) for name in ("internal", "handover")}
         self._machine = Machine(
             maxconn=20,
             fd_hard_limit=4096,
             runtime_socket=str(dataplane.runtime_socket),
-            internal_socket=sockets["internal"],
-            handover_socket=sockets["handover"],
+            internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
         )
 
     def of(self, *services: SwarmService) -> Rendered:

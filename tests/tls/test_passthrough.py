@@ -137,7 +137,8 @@ def desired(
     """Return what is desired of these services, all of which must be acceptable."""
     (site.folder / "ca.pem").write_text(authority.pem)
     settings = ProxySettings(
-        default_ports=f"{site.http},{site.https}:ssl,{site.proxied} accept-proxy:ssl", ca_file=site.folder / "ca.pem"
+        default_ports=f"{site.http},{site.https}:ssl,{site.proxied} accept-proxy ssl-min-ver TLSv1.3:ssl",
+        ca_file=site.folder / "ca.pem",
     )
     certificate = read_certificate("own", CertificateSource.FOLDER, split_pem(own))
     surroundings = Surroundings(
@@ -295,6 +296,22 @@ def test_an_address_that_comes_by_proxy_protocol_is_the_clients(site: Site) -> N
     assert site.asked(site.proxied, "web.example.com", before=before)[1]["x-forwarded-for"] == "192.0.2.7"
     assert site.answering(site.proxied, "exact.example.com", before=before) == "exact"
     assert site.answering(site.proxied, "exact.example.com") is None
+
+
+def test_what_a_port_asks_of_tls_is_asked_of_what_the_proxy_ends(site: Site) -> None:
+    """And of nothing else: what is passed through is between others."""
+    before = b"PROXY TCP4 192.0.2.7 192.0.2.1 40000 443\r\n"
+    old = context()
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with site.connected(site.https, "web.example.com", client=old) as tls:
+        assert tls.version() == "TLSv1.2"
+    with (
+        pytest.raises((ssl.SSLError, ConnectionError)),
+        site.connected(site.proxied, "web.example.com", before=before, client=old),
+    ):
+        pass
+    with site.connected(site.proxied, "exact.example.com", before=before, client=old) as tls:
+        assert tls.version() == "TLSv1.2"
 
 
 @pytest.mark.parametrize("host", ["exact.example.com", "OTHER.example.com:443", "r1.example.org"])
