@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +19,6 @@ import uvicorn
 
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
-from controller.endpoints import Surroundings
 from controller.environment import SECRETS_DIR
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy, has_quic
@@ -29,11 +28,18 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
-from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
+from controller.interfaces import (
+    Declarations,
+    ListenerInterfaces,
+    add_interfaces,
+    read_declarations,
+    seal_of,
+    writers_of,
+)
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.metrics import Metrics
 from controller.published import Published
-from controller.reconcile import Reconciler
+from controller.reconcile import ReadSurroundings, Reconciler
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
@@ -89,7 +95,6 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         converged=convergence.first.is_set,
         mark_dirty=loop.mark_dirty,
         forget=reconciler.forget_observed,
-        certificates=status.certificates_view,
     )
     try:
         await _run_until_stopped(
@@ -184,9 +189,9 @@ def _source(settings: ProxySettings) -> HealthySource:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        return ListenerSource(
-            settings.listener_address, token=token, replica=socket.gethostname(), state_dir=settings.state_dir
-        )
+        # The port tells several proxies of one machine apart, and is the same after a restart.
+        replica = f"{socket.gethostname()}:{settings.port}"
+        return ListenerSource(settings.listener_address, token=token, replica=replica, state_dir=settings.state_dir)
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -195,6 +200,7 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
         settings.certs_dir,
         secrets_dir,
         settings.state_dir,
+        seal=seal_of(settings),
         ca_file=settings.ca_file,
         crt_list=settings.crt_list_path,
     )
@@ -225,11 +231,9 @@ def _can_quic(binary: Path) -> bool:
     return False
 
 
-def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore
-) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+def _surroundings_reader(secrets_dir: Path, certificates: CertificateStore) -> ReadSurroundings:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
+    return lambda hosts, stored: read_surroundings(resolver, hosts, secrets_dir, certificates, stored)
 
 
 def _digest(status: StatusStore) -> str:

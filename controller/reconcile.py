@@ -5,7 +5,7 @@ programmed in the same round.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
@@ -29,7 +29,7 @@ from models.observed import Observed
 from models.proxy import Desired
 from models.service import ProxyService
 from models.settings import ProxySettings
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, StoredCertificate
 from render.configuration import render
 from render.files import Rendered
 
@@ -39,8 +39,8 @@ _RETRY_PENDING = 5.0
 """Seconds after which retired servers and backends are looked at again, and unresolved hosts asked for."""
 
 
-ReadSurroundings = Callable[[Iterable[str]], Awaitable[Surroundings]]
-"""Reads what is around the proxy, given the host names outside the Swarm that are needed."""
+ReadSurroundings = Callable[[Iterable[str], Collection[StoredCertificate]], Awaitable[Surroundings]]
+"""Reads what is around the proxy, given the host names outside the Swarm that are needed, and what the Swarm keeps."""
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class Reconciler:
         while True:
             with self.metrics.stage("desire"):
                 judged = self._judge(snapshot)
-                desired = await self._desire(judged)
+                desired = await self._desire(judged, snapshot)
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -139,8 +139,8 @@ class Reconciler:
         words = {name: words for name, (_, words) in self.rejected.items()}
         return judge(snapshot, self.settings, forms=self.forms, rejected=words)
 
-    async def _desire(self, judged: Judged) -> Desired:
-        surroundings = await self.read_surroundings(hosts_outside(judged))
+    async def _desire(self, judged: Judged, snapshot: Snapshot) -> Desired:
+        surroundings = await self.read_surroundings(hosts_outside(judged), snapshot.certificates)
         return build_desired(judged, self.settings, surroundings, self.refused_certificates)
 
     def _quarantine(self, error: ConfigRejectedError, rendered: Rendered, judged: Judged) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -14,6 +14,7 @@ import structlog
 from controller.access import SECRET_PREFIX
 from controller.certificates import CertificateStore
 from controller.endpoints import Network, Surroundings
+from models.snapshot import StoredCertificate
 
 log = structlog.get_logger()
 
@@ -74,13 +75,17 @@ class HostResolver:
 
 
 async def read_surroundings(
-    resolver: HostResolver, hosts: Iterable[str], secrets: Path, certificates: CertificateStore
+    resolver: HostResolver,
+    hosts: Iterable[str],
+    secrets: Path,
+    certificates: CertificateStore,
+    stored: Collection[StoredCertificate] = (),
 ) -> Surroundings:
-    """Read everything that is around the proxy now."""
+    """Read everything that is around the proxy now; ``stored`` are the certificates that the Swarm keeps."""
     return Surroundings(
         networks=own_networks(),
         hosts=await resolver.resolve(hosts),
         secrets=user_secrets(secrets),
-        certificates=certificates.read(),
+        certificates=certificates.read(stored),
         now=datetime.now(UTC),
     )
