@@ -13,8 +13,10 @@ from models.snapshot import Snapshot
 
 _FORGOTTEN_AFTER = 120.0
 """Seconds without a poll after which a replica is taken to be gone."""
-_ABSENT_AFTER = 3.0
-"""Seconds without a poll after which nobody waits for a replica; between two polls it takes one at most."""
+_ABSENT_AFTER = 15.0
+"""Seconds after which nobody waits for a replica that got an answer and has not asked again: it takes one at most."""
+_LEFT_AFTER = 3.0
+"""Seconds after which nobody waits for a replica that hung up: either it is back at once, or it has been stopped."""
 _LOOK_AGAIN = 0.5
 _ETAGS_REMEMBERED = 256
 
@@ -66,11 +68,16 @@ class ReplicaState:
 
 @dataclass(slots=True)
 class _Replica:
-    """A proxy's last report, how many polls of it are being held, and when one last began or ended."""
+    """A proxy's last report, how many polls of it are being held, when one last began or ended, and who ended it."""
 
     report: Report
     at: float
     polls: int = 0
+    hung_up: bool = False
+
+    def is_there(self, now: float) -> bool:
+        """Whether it asks for news, or will in a moment."""
+        return bool(self.polls) or now - self.at < (_LEFT_AFTER if self.hung_up else _ABSENT_AFTER)
 
 
 @dataclass(slots=True)
@@ -134,16 +141,24 @@ class Published:
         self._reported.set()
 
     @contextmanager
-    def polling(self, report: Report) -> Iterator[None]:
-        """Take down what a proxy reports; it is there as long as the block runs, and for a moment after."""
+    def polling(self, report: Report) -> Iterator[Callable[[], None]]:
+        """Take down what a proxy reports; it is there as long as the block runs, and for a moment after.
+
+        Call what the block is given if the proxy hung up before it was answered.
+        """
         key = (report.replica, report.address)
         replica = self._replicas.setdefault(key, _Replica(report, self.clock()))
         replica.report, replica.at = report, self.clock()
         replica.polls += 1
+        replica.hung_up = False
         self._reported.set()
         self._reported = asyncio.Event()
+
+        def hung_up() -> None:
+            replica.hung_up = True
+
         try:
-            yield
+            yield hung_up
         finally:
             replica.polls -= 1
             replica.at = self.clock()
@@ -172,14 +187,13 @@ class Published:
     def _state(self, replica: _Replica, wanted: int, now: float) -> ReplicaState:
         report = replica.report
         converged = self._numbers.get(report.programmed, -1) >= wanted
-        is_there = bool(replica.polls) or now - replica.at < _ABSENT_AFTER
         return ReplicaState(
             report.replica,
             report.address,
             report.programmed,
             report.conditions,
             converged=converged,
-            awaited=is_there and bool(report.programmed) and not converged,
+            awaited=replica.is_there(now) and bool(report.programmed) and not converged,
             seconds_ago=round(now - replica.at, 1),
         )
 

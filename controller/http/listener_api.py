@@ -61,8 +61,9 @@ def make_listener_app(
                 403, f"{address} may not have the snapshot: it is no task of the proxy service, or its token is wrong"
             )
         report = Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
-        with published.polling(report) if replica else nullcontext():
-            version = await _unless_gone(request, published.newer_than(if_none_match.strip('"'), wait=wait))
+        with published.polling(report) if replica else nullcontext(lambda: None) as hung_up:
+            waiting = published.newer_than(if_none_match.strip('"'), wait=wait)
+            version = await _unless_gone(request, waiting, hung_up)
         if version is None:
             raise HTTPException(503, "the Swarm has not been read yet")
         headers = {"ETag": f'"{version.etag}"', "Cache-Control": "no-store", "Vary": "Accept-Encoding"}
@@ -83,12 +84,17 @@ def make_listener_app(
     return app
 
 
-async def _unless_gone(request: Request, answer: Coroutine[Any, Any, Version | None]) -> Version | None:
-    """Wait for an answer as long as there is somebody to have it; None if there is not."""
+async def _unless_gone(
+    request: Request, answer: Coroutine[Any, Any, Version | None], hung_up: Callable[[], None]
+) -> Version | None:
+    """Wait for an answer as long as there is somebody to have it; None, and ``hung_up`` is called, if there is not."""
     waiting, gone = asyncio.ensure_future(answer), asyncio.ensure_future(_disconnected(request))
     try:
         await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
-        return waiting.result() if waiting.done() else None
+        if waiting.done():
+            return waiting.result()
+        hung_up()
+        return None
     finally:
         waiting.cancel()
         gone.cancel()
