@@ -28,7 +28,14 @@ from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
-from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
+from controller.interfaces import (
+    Declarations,
+    ListenerInterfaces,
+    add_interfaces,
+    read_declarations,
+    seal_of,
+    writers_of,
+)
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
@@ -93,7 +100,6 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         converged=convergence.first.is_set,
         mark_dirty=loop.mark_dirty,
         forget=reconciler.forget_observed,
-        certificates=status.certificates_view,
     )
     try:
         await _run_until_stopped(
@@ -188,9 +194,9 @@ def _source(settings: ProxySettings) -> HealthySource:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        return ListenerSource(
-            settings.listener_address, token=token, replica=socket.gethostname(), state_dir=settings.state_dir
-        )
+        # The port tells several proxies of one machine apart, and is the same after a restart.
+        replica = f"{socket.gethostname()}:{settings.port}"
+        return ListenerSource(settings.listener_address, token=token, replica=replica, state_dir=settings.state_dir)
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -199,6 +205,7 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
         settings.certs_dir,
         secrets_dir,
         settings.state_dir,
+        seal=seal_of(settings),
         ca_file=settings.ca_file,
         crt_list=settings.crt_list_path,
     )

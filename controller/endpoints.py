@@ -15,7 +15,7 @@ from models.certificates import CertificateFiles
 from models.conditions import Condition
 from models.proxy import Server
 from models.service import Destination
-from models.snapshot import EPOCH, Interface, SwarmService, Task
+from models.snapshot import EPOCH, Interface, StoredCertificate, SwarmService, Task
 
 Network = IPv4Network | IPv6Network
 
@@ -41,10 +41,14 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What has to be found out around the proxy: addresses of host names, and whether ports can be listened on."""
+    """What has to be found out around the proxy: addresses of host names, and whether ports can be listened on.
+
+    ``stored`` are the certificates that the Swarm keeps, which have to be opened.
+    """
 
     hosts: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
+    stored: tuple[StoredCertificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

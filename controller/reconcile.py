@@ -124,9 +124,9 @@ class Reconciler:
         search = partial(self._search, snapshot, observed)
         while True:
             with self.metrics.stage("desire"):
-                await self._forgive()
+                await self._forgive(snapshot)
                 judged = self._judge(snapshot)
-                desired = await self._desire(judged, observed)
+                desired = await self._desire(judged, snapshot, observed)
             with self.metrics.stage("render"):
                 rendered = render(desired, self.settings, self.machine)
             with self.metrics.stage("plan"):
@@ -152,15 +152,15 @@ class Reconciler:
         words = dict.fromkeys(without, "") | {name: entry.words for name, entry in self.rejected.items()}
         return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
 
-    async def _desire(self, judged: Judged, observed: Observed) -> Desired:
-        surroundings = await self.read_surroundings(_needs(judged, observed))
+    async def _desire(self, judged: Judged, snapshot: Snapshot, observed: Observed) -> Desired:
+        surroundings = await self.read_surroundings(_needs(judged, snapshot, observed))
         self._files = surroundings.templates
         return build_desired(judged, self.settings, surroundings, self.refused_certificates, templates=self.templates)
 
-    async def _forgive(self) -> None:
+    async def _forgive(self, snapshot: Snapshot) -> None:
         """Try services anew that HAProxy has refused, if the templates that they name have changed since."""
         if any(entry.files != NO_FILES for entry in self.rejected.values()):
-            files = (await self.read_surroundings(Needs())).templates
+            files = (await self.read_surroundings(Needs(stored=snapshot.certificates))).templates
             entries = self.rejected.items()
             self.rejected = {name: entry for name, entry in entries if named_in(entry.form, files) == entry.files}
 
@@ -182,7 +182,7 @@ class Reconciler:
         """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
 
         async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
-            desired = await self._desire(self._judge(snapshot, without), observed)
+            desired = await self._desire(self._judge(snapshot, without), snapshot, observed)
             try:
                 await self.dataplane.check(render(desired, self.settings, self.machine))
             except ConfigRejectedError as objection:
@@ -274,11 +274,11 @@ class Postponed:
     seconds: float
 
 
-def _needs(judged: Judged, observed: Observed) -> Needs:
+def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
     """Return what has to be found out; ports that HAProxy listens on are its own."""
     loaded = observed.maps.get(records.LOADED, {})
     ports = frozenset(port for port in ports_opened(judged) if tcp_frontend_key(port) not in loaded)
-    return Needs(hosts_outside(judged), ports)
+    return Needs(hosts_outside(judged), ports, snapshot.certificates)
 
 
 def _versions(snapshot: Snapshot) -> dict[str, int]:

@@ -90,9 +90,13 @@ class StatusStore:
         Returns:
             False if that did not happen within ``limit`` seconds.
         """
+        return await self.until(lambda: self._version(name) == version, limit=limit)
+
+    async def until(self, holds: Callable[[], bool], *, limit: float) -> bool:
+        """Wait until something is true after a reconcile; False if it is not within ``limit`` seconds."""
         try:
             async with asyncio.timeout(limit):
-                while self._version(name) != version:
+                while not holds():
                     await self.changed.wait()
         except TimeoutError:
             return False
@@ -165,14 +169,18 @@ class StatusStore:
             log.info("Certificate has no problem any more, or is gone", certificate=name)
         self._problems = problems
 
+    def certificates(self) -> dict[str, Certificate]:
+        """Return the certificates that can be used, by what they are called; they hold their keys."""
+        certificates = self.desired.certificates
+        known = {each.certificate.id: each.certificate for each in certificates.listed}
+        known |= {each.certificate.id: each.certificate for each in certificates.shadowed}
+        return known | ({certificates.default.id: certificates.default} if certificates.default else {})
+
     def certificates_view(self) -> list[dict[str, Any]]:
         """Return every certificate and what is wrong with it, fit for JSON; nothing of it is secret."""
         certificates = self.desired.certificates
         problems = certificate_problems(certificates)
-        known: dict[str, Certificate] = {each.certificate.id: each.certificate for each in certificates.listed}
-        known |= {each.certificate.id: each.certificate for each in certificates.shadowed}
-        if certificates.default is not None:
-            known[certificates.default.id] = certificates.default
+        known = self.certificates()
         rejected = [
             {"certificate": each.id, "source": each.source.value, "problem": problems[each.id]}
             for each in certificates.rejected

@@ -81,12 +81,12 @@ def unusable_ports(ports: Iterable[int]) -> Iterator[tuple[int, str]]:
 async def read_surroundings(
     resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Surroundings:
-    """Read everything that is around the proxy now."""
+    """Read everything that is around the proxy now; ``stored`` are the certificates that the Swarm keeps."""
     return Surroundings(
         networks=own_networks(),
         hosts=await resolver.resolve(needs.hosts),
         secrets=user_secrets(secrets),
-        certificates=certificates.read(),
+        certificates=certificates.read(needs.stored),
         templates=templates.read(),
         unusable_ports=dict(unusable_ports(needs.ports)),
         now=datetime.now(UTC),

@@ -153,4 +153,4 @@ def joined(world: Snapshot, *declared: Iterable[SwarmService]) -> Snapshot:
         by_name.setdefault(service.name, service)
     if len(by_name) == known:
         return world
-    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)))
+    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)), certificates=world.certificates)

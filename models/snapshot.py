@@ -87,15 +87,36 @@ class SwarmService(Frozen):
         return hashlib.sha256(text.encode()).digest()
 
 
+class StoredCertificate(Frozen):
+    """A certificate with its key that was put through the API and is kept in the Swarm.
+
+    ``content`` is its PEM text, ``sealed`` so that only proxies can read it (`controller.sealing`) unless they had
+    nothing to seal it with. ``version`` is the Swarm version index of the object that keeps it.
+    """
+
+    name: str
+    content: str = Field(repr=False)
+    sealed: bool = True
+    put_at: datetime = EPOCH
+    version: int = 0
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A digest of everything."""
+        return hashlib.sha256(self.model_dump_json().encode()).digest()
+
+
 class Snapshot(Frozen):
-    """The whole world of one source at one moment, services sorted by name."""
+    """The whole world of one source at one moment, services and certificates sorted by name."""
 
     services: tuple[SwarmService, ...] = ()
+    certificates: tuple[StoredCertificate, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """A hexadecimal digest of the content: equal worlds have equal digests, on every machine."""
-        return hashlib.sha256(b"".join(service.digest for service in self.services)).hexdigest()[:32]
+        parts = (*(service.digest for service in self.services), *(each.digest for each in self.certificates))
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
     @property
     def converging(self) -> bool:

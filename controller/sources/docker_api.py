@@ -15,15 +15,7 @@ from docker.tls import TLSConfig
 
 from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
-from controller.sources.declared_configs import (
-    FILTER,
-    LABELS,
-    Declaration,
-    Kept,
-    config_of,
-    decode_configs,
-    services_of,
-)
+from controller.sources.declared_configs import FILTER, Kept, NewConfig, certificates_of, decode_configs, services_of
 from controller.sources.decode import (
     LABEL_PREFIX,
     NOTIFY_LABEL,
@@ -49,7 +41,7 @@ STIRRED = 15.0
 WORLD_EVENTS = ("service", "node", "network", "secret", "config")
 """The types of objects whose events may mean another world."""
 _RUNNING: Filters = {"desired-state": ("running",)}
-_DECLARED: Filters = {"label": FILTER}
+_KEPT: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
 _MARGIN = 0.5
 _GOODBYE = 1.0
@@ -62,7 +54,7 @@ class DockerSource(HealthRecord):
     """Reads services and tasks from the engine at ``docker_host``, which must be a Swarm manager.
 
     Services without ``notify_label`` are left out by the engine itself; of labels only those that begin with
-    ``label_prefix`` are kept. ``with_declared`` adds the services that are kept in config objects.
+    ``label_prefix`` are kept. ``with_declared`` adds the services and certificates that are kept in config objects.
     ``events`` are the types of objects whose events are followed; with none there is only the timer.
     All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between readings when nothing is
     changing, ``silence`` after which a mute event stream is opened anew.
@@ -98,6 +90,7 @@ class DockerSource(HealthRecord):
         self._stirred_at = clock()
         self._changed_at = clock()
         self._last: tuple[bytes, Snapshot] | None = None
+        self._kept: tuple[bytes, tuple[Kept, ...]] = (b"[]", ())
         self._callers: tuple[float, str, frozenset[str]] | None = None
 
     async def snapshot(self) -> Snapshot:
@@ -131,28 +124,27 @@ class DockerSource(HealthRecord):
         self._callers = (now, service_name, addresses)
         return addresses
 
-    async def declared(self) -> tuple[Kept, ...]:
-        """Return the config objects with declared services, oldest first.
+    async def kept(self) -> tuple[Kept, ...]:
+        """Return the config objects that keep what was put through the API, oldest first.
 
         Raises:
             SourceUnavailableError: the engine cannot tell.
         """
 
         def read(connection: DockerConnection) -> tuple[Kept, ...]:
-            return decode_configs(connection.read("/configs", _DECLARED, deadline=time.monotonic() + self._timeout))
+            return decode_configs(connection.read("/configs", _KEPT, deadline=time.monotonic() + self._timeout))
 
         return await self._read(read)
 
-    async def create_declared(self, declaration: Declaration) -> None:
-        """Keep a declared service in a new config object.
+    async def keep(self, config: NewConfig) -> None:
+        """Make a config object.
 
         Raises:
             SourceUnavailableError: the engine refuses, or does not answer.
         """
-        name, data = config_of(declaration)
-        await self._read(lambda connection: connection.create_config(name, data, LABELS))
+        await self._read(lambda connection: connection.create_config(config.name, config.data, config.labels))
 
-    async def remove_declared(self, id_: str) -> None:
+    async def forget(self, id_: str) -> None:
         """Remove a config object; it may be gone already.
 
         Raises:
@@ -194,11 +186,15 @@ class DockerSource(HealthRecord):
         deadline = time.monotonic() + self._timeout
         services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline)
         tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
-        configs = connection.read("/configs", _DECLARED, deadline=deadline) if self._with_declared else b"[]"
+        configs = connection.read("/configs", _KEPT, deadline=deadline) if self._with_declared else b"[]"
         digest = _digest(services, tasks, configs)
         if self._last and self._last[0] == digest:
             return self._last[1]
-        snapshot = joined(self._decoder.decode(services, tasks), services_of(decode_configs(configs)))
+        if configs != self._kept[0]:
+            self._kept = (configs, decode_configs(configs))
+        kept = self._kept[1]
+        world = Snapshot(services=self._decoder.decode(services, tasks).services, certificates=certificates_of(kept))
+        snapshot = joined(world, services_of(kept))
         self._last = (digest, snapshot)
         self._changed_at = self._clock()
         return snapshot

@@ -14,7 +14,7 @@ from sources.watched import watching
 from controller.errors import SourceUnavailableError
 from controller.sources import listener as listener_module
 from controller.sources.listener import ListenerSource, listener_url, merge
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, StoredCertificate
 
 Sources = Callable[..., ListenerSource]
 
@@ -323,3 +323,16 @@ async def test_the_end_of_watching_is_prompt(listener: FakeListener, make: Sourc
         await asyncio.sleep(0.2)
         began = time.monotonic()
     assert time.monotonic() - began < 0.3
+
+
+def test_of_certificates_the_one_that_was_put_last_stays() -> None:
+    """Whatever the order of the worlds, and beside all services."""
+    moments = [datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2)]
+    old, new = (StoredCertificate(name="shop.pem", content=f"v1:{each.day}", put_at=each) for each in moments)
+    other = new.model_copy(update={"name": "a.pem"})
+    one = Snapshot(services=world("web").services, certificates=(old,))
+    two = Snapshot(certificates=(other, new))
+    for worlds in ([one, two], [two, one]):
+        merged = merge(worlds)
+        assert merged.certificates == (other, new)
+        assert merged.services == one.services
