@@ -33,8 +33,8 @@ class Measurement:
     """One row of the table.
 
     ``value`` is None where it could not be measured, and ``note`` tells why. ``ratio`` is the value divided by that of
-    ``ratio_of``, measured in the same run; where there is a limit and no ratio is given, it is the value divided by
-    the limit.
+    ``ratio_of``, measured in the same run, and then it is what the limit is about; where there is a limit and no ratio
+    is given, it is the value divided by the limit.
     """
 
     name: str
@@ -47,8 +47,10 @@ class Measurement:
 
     @property
     def holds(self) -> bool | None:
-        """Tell whether the value is as it must be; None if nothing is asked of it, or it was not measured."""
-        return None if self.limit is None or self.value is None else self.limit.holds(self.value)
+        """Tell whether it is as it must be; None if nothing is asked of it, or it was not measured."""
+        if self.limit is None or self.value is None:
+            return None
+        return self.limit.holds(self.value if self.ratio is None else self.ratio)
 
     @property
     def comparison(self) -> tuple[float, str] | None:

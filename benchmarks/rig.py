@@ -93,14 +93,25 @@ def timed(spent: defaultdict[str, float], name: str) -> Iterator[None]:
 
 
 class Rig:
-    """A reconciler with its source and its HAProxy; `converge` runs a pass."""
+    """A reconciler with its source and its HAProxy; `converge` runs a pass.
+
+    ``origin`` is the port of the services, ``files`` is where HAProxy's configuration is.
+    """
 
     def __init__(
-        self, engine: Engine, reconciler: Reconciler, metrics: StageMetrics, dataplane: HAProxyDataplane, origin: int
+        self,
+        engine: Engine,
+        reconciler: Reconciler,
+        metrics: StageMetrics,
+        dataplane: HAProxyDataplane,
+        *,
+        origin: int,
+        files: Path,
     ) -> None:
         self.engine = engine
         self.reconciler = reconciler
         self.origin = origin
+        self.files = files
         self._metrics = metrics
         self._dataplane = dataplane
         self._counts: Counter[str] = Counter()
@@ -159,15 +170,16 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
-    """Make a rig with a world; HAProxy does not run before the first pass."""
+async def rig(context: Context, world: World, size: int, *, ports: tuple[int, int] | None = None) -> AsyncIterator[Rig]:
+    """Make a rig with a world; HAProxy does not run before the first pass.
+
+    ``ports`` are that of the services and that of the proxy, any free ones by default.
+    """
     with scratch() as folder:
-        origin, http = free_ports(2)
+        origin, http = ports or free_ports(2)
         state, run = folder / "state", folder / "run"
         state.mkdir()
-        settings = ProxySettings(
-            state_dir=state, run_dir=run, default_ports=(Bind(port=http),), certs_dir=folder, maxconn=4000
-        )
+        settings = ProxySettings(state_dir=state, run_dir=run, default_ports=(Bind(port=http),), certs_dir=folder)
         dataplane = HAProxyDataplane(context.haproxy, state_dir=state, run_dir=run, load_limit=_LIMIT)
         metrics = StageMetrics()
         with engine(folder / "docker.sock", world, size, origin) as docker:
@@ -185,7 +197,7 @@ async def rig(context: Context, world: World, size: int) -> AsyncIterator[Rig]:
                 status=StatusStore(now=lambda: datetime.now(UTC)),
                 metrics=metrics,
             )
-            made = Rig(docker, reconciler, metrics, dataplane, origin)
+            made = Rig(docker, reconciler, metrics, dataplane, origin=origin, files=state / "haproxy" / "current")
             try:
                 with made.counting(), _inside(metrics.spent):
                     yield made

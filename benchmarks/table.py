@@ -31,7 +31,8 @@ def value_text(row: Measurement) -> str:
 
 def limit_text(row: Measurement) -> str:
     """Return what the value must be."""
-    return str(row.limit) if row.limit else ""
+    about = "ratio " if row.limit and row.ratio is not None else ""
+    return f"{about}{row.limit}" if row.limit else ""
 
 
 def ratio_text(row: Measurement) -> str:

@@ -2,7 +2,8 @@
 
 In a ``plain`` world each service has a path of its own, in a ``domain`` world a domain of its own (which is all that
 some rivals can do). A ``mixed`` world has them in proportions that a Swarm of many teams might have: what is
-shared there (users, header rules, timeouts) is shared here, and what is each service's own is its own.
+shared there (users, header rules, timeouts) is shared here, and what is each service's own is its own. A
+``protected`` world has services with and without passwords.
 """
 
 import base64
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-World = Literal["plain", "domain", "mixed"]
+World = Literal["plain", "domain", "mixed", "protected"]
 
 PREFIX = "com.df."
 # What `mkpasswd -m sha-512` makes of the word "benchmark".
@@ -86,8 +87,8 @@ def services(world: World, size: int, port: int) -> Iterator[Service]:
 
 def service(world: World, number: int, port: int) -> Service:
     """Return one service of a world."""
-    kind = _kinds()[number % len(_kinds())] if world == "mixed" else world
-    return service_of(kind, number, port)
+    kinds = _kinds(world)
+    return service_of(kinds[number % len(kinds)], number, port)
 
 
 def relabelled(service: Service, turn: int) -> Service:
@@ -98,8 +99,12 @@ def relabelled(service: Service, turn: int) -> Service:
 
 
 @lru_cache
-def _kinds() -> tuple[str, ...]:
+def _kinds(world: World) -> tuple[str, ...]:
     """Return the order in which the kinds come: mixed, but the same everywhere, and plain first."""
+    if world == "protected":
+        return ("plain", "users", "hashed users")
+    if world != "mixed":
+        return (world,)
     kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
     kinds.remove("plain")
     random.Random(1).shuffle(kinds)  # noqa: S311 - an order, not a secret

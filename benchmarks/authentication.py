@@ -1,0 +1,39 @@
+"""What a password costs: HTTP basic authentication against a sha-512 hash, at few and at many connections."""
+
+from collections.abc import Iterator
+
+from benchmarks.contenders import contender, swarmgate
+from benchmarks.context import Context, scratch
+from benchmarks.load import spread
+from benchmarks.measurement import Curve, Finding, Measurement
+from benchmarks.throughput import UNIT, Turns, take_turns
+
+_CONNECTIONS = (1, 8, 64)
+_NONE = "no authentication"
+_WAYS = {_NONE: "plain", "a password in plain text": "users", "a sha-512 hash": "hashed users"}
+
+
+def run(context: Context) -> Iterator[Finding]:
+    """Measure one service of each kind with each number of connections, in turns."""
+    with scratch() as folder, contender(context, swarmgate, "protected", len(_WAYS), folder / "one") as made:
+        by_kind = {each.service.kind: each.service.request for each in made.routes}
+        entries = [
+            Turns(way, "protected", 1, made, spread([request], folder, kind), connections=connections)
+            for connections in _CONNECTIONS
+            for way, kind in _WAYS.items()
+            if (request := by_kind[kind]) is not None
+        ]
+        take_turns(entries, rounds=context.rounds(full=7, quick=3), seconds=1 if context.quick else 3)
+    curve = Curve("authentication", "Requests with HTTP basic authentication", "connections", UNIT)
+    open_ones = {each.connections: each for each in entries if each.who == _NONE}
+    for each in entries:
+        curve.add(each.who, each.connections, each.value)
+        yield Measurement(
+            f"{each.who}, {each.connections} connections",
+            each.value,
+            UNIT,
+            ratio=None if each.who == _NONE else each.value / open_ones[each.connections].value,
+            ratio_of=_NONE,
+            note=each.note,
+        )
+    yield curve

@@ -1,0 +1,193 @@
+"""How many requests a proxy can take, with few and with many services, beside a hand-written one and the rivals.
+
+The proxy has a core for itself, so requests per second of its CPU time are requests per second on an idle machine; on
+one that is busy with other things they stay right, where plain requests per second tell how busy it was. So ratios are
+of the former; the latter stand beside them. All contenders take turns, and what is shown is the median of all turns.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.contenders import (
+    Contender,
+    Write,
+    caddy_proxy,
+    contender,
+    docker_flow_proxy,
+    easyhaproxy,
+    hand_written,
+    hand_written_map,
+    swarmgate,
+)
+from benchmarks.context import Context, UnmeasurableError, scratch
+from benchmarks.load import Throughput, cores, put_load, spread
+from benchmarks.measurement import Curve, Finding, Limit, Measurement, median
+from benchmarks.world import World
+
+UNIT = "requests/CPU s"
+_FEW = 10
+_PROMISED = Limit(at_least=0.95)
+_RIVAL_SIZES = (10, 1_000, 5_000)
+_MANY = 100
+_WARM_UP = 1.0
+"""Seconds of load before each turn with more than `_MANY` services: a proxy that has paused has let connections go."""
+
+OURS = "Swarmgate"
+BY_HAND, BY_MAP = "hand-written HAProxy", "hand-written HAProxy with a map"
+RIVALS: tuple[tuple[str, Write, World], ...] = (
+    ("Docker Flow Proxy's configuration", docker_flow_proxy, "plain"),
+    ("Caddy", caddy_proxy, "plain"),
+    ("EasyHAProxy", easyhaproxy, "domain"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """One load on one contender: its requests, and what each turn gave."""
+
+    who: str
+    world: World
+    size: int
+    contender: Contender
+    requests: Path
+    what: str = ""
+    connections: int = 64
+    per_cpu: list[float] = field(default_factory=list)
+    per_second: list[float] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """What is measured."""
+        services = f"{self.size:,} {self.world} services"
+        return f"{self.who}, {services}{f', {self.what}' if self.what else ''}"
+
+    @property
+    def value(self) -> float:
+        """The median of requests per second of CPU time."""
+        return median(self.per_cpu)
+
+    @property
+    def note(self) -> str:
+        """What wrk saw."""
+        share = f"{median(self.per_second):,.0f} requests/s with {median(self.shares):.0%} of the core"
+        return f"{share}, {sum(self.failed)} failed" if sum(self.failed) else share
+
+    def take(self, seconds: float) -> None:
+        """Put load on the contender for some seconds."""
+        with self.contender.awake():
+            if self.size > _MANY:
+                self._load(_WARM_UP)
+            before = self.contender.cpu
+            load = self._load(seconds)
+            spent = self.contender.cpu - before
+        self.per_cpu.append(load.per_second * seconds / spent)
+        self.per_second.append(load.per_second)
+        self.shares.append(spent / seconds)
+        self.failed.append(load.failed)
+
+    def _load(self, seconds: float) -> Throughput:
+        return put_load(
+            self.contender.port, self.requests, seconds=seconds, connections=self.connections, core=cores().load
+        )
+
+
+def run(context: Context) -> Iterator[Finding]:
+    """Measure all contenders in turns."""
+    with scratch() as folder, ExitStack() as stack:
+        entries: list[Turns] = []
+        for started in _start(context, folder, stack):
+            if isinstance(started, Measurement):
+                yield started
+            else:
+                entries.append(started)
+        take_turns(entries, rounds=context.rounds(full=5, quick=3), seconds=1 if context.quick else 3)
+        yield from _rows(context, entries)
+        yield from _curves(entries)
+
+
+def take_turns(entries: Sequence[Turns], *, rounds: int, seconds: float) -> None:
+    """Measure each as often as the others, there and back, so that what slows the machine slows all of them.
+
+    A first turn, which is not counted, has each proxy connect to its origins.
+    """
+    for entry in entries:
+        entry.take(1)
+        for values in (entry.per_cpu, entry.per_second, entry.shares, entry.failed):
+            values.clear()
+    for turn in range(rounds):
+        for entry in entries if turn % 2 == 0 else reversed(entries):
+            entry.take(seconds)
+
+
+def _start(context: Context, folder: Path, stack: ExitStack) -> Iterator[Turns | Measurement]:
+    """Start all contenders, and tell of those that cannot be."""
+    wanted: list[tuple[str, Write, World, int]] = [(BY_HAND, hand_written, "plain", _FEW)]
+    wanted += [(BY_MAP, hand_written_map, "plain", size) for size in context.sizes if size > _FEW]
+    ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": context.sizes, "domain": _rival_sizes(context)}
+    wanted += [(OURS, swarmgate, world, size) for world, sizes in ours.items() for size in sizes]
+    wanted += [(who, write, world, size) for who, write, world in RIVALS for size in _rival_sizes(context)]
+    for number, (who, write, world, size) in enumerate(wanted):
+        try:
+            made = stack.enter_context(contender(context, write, world, size, folder / str(number)))
+        except UnmeasurableError as error:
+            yield Measurement(f"{who}, {size:,} {world} services", None, UNIT, note=f"not measured: {error}")
+            continue
+        yield from _loads(who, world, size, made, folder / str(number))
+
+
+def _rival_sizes(context: Context) -> Sequence[int]:
+    return [size for size in context.sizes if size in _RIVAL_SIZES] or context.sizes[:1]
+
+
+def _loads(who: str, world: World, size: int, made: Contender, folder: Path) -> Iterator[Turns]:
+    """Return the loads for a contender: all services and, where it tells something, some of them."""
+    sent = [(each.service, each.service.request) for each in made.routes]
+    every = [request for _, request in sent if request]
+    yield Turns(who, world, size, made, spread(every, folder, "all"))
+    if who != OURS or world == "domain":
+        return
+    if world == "mixed":
+        plain = [request for service, request in sent if request and service.kind == "plain"]
+        yield Turns(who, world, size, made, spread(plain, folder, "plain"), "requests to plain ones")
+    elif size > _FEW:
+        yield Turns(who, world, size, made, spread(every[:_FEW], folder, "few"), f"requests to {_FEW} of them")
+
+
+def _rows(context: Context, entries: Sequence[Turns]) -> Iterator[Measurement]:
+    """Return a row for each; ours are compared with ourselves with few services, others with ours of the same size."""
+    found = {(each.who, each.world, each.size, each.what): each for each in entries}
+    few, by_hand = found.get((OURS, "plain", min(context.sizes), "")), found[BY_HAND, "plain", _FEW, ""]
+    for each in entries:
+        is_same = (each.who, each.world, each.size, each.what) == (OURS, "plain", _FEW, "")
+        is_promised = each.who == OURS and each.world == "plain" and each.size == context.large
+        ours = few if each.who == OURS else found.get((OURS, each.world, each.size, ""))
+        other = by_hand if is_same else ours
+        yield Measurement(
+            each.name,
+            each.value,
+            UNIT,
+            _PROMISED if is_same or is_promised else None,
+            each.value / other.value if other and other is not each else None,
+            f"{other.who}, {other.size:,} {other.world}" if other and other is not each else "",
+            note=each.note,
+        )
+
+
+def _curves(entries: Sequence[Turns]) -> Iterator[Curve]:
+    curves: dict[str, Curve] = defaultdict(_ours)
+    curves["rivals"] = Curve("throughput-rivals", "Requests a proxy can take, beside rivals", "services", UNIT)
+    for each in entries:
+        if each.who == OURS:
+            curves["ours"].add(f"{each.world} services{f', {each.what}' if each.what else ''}", each.size, each.value)
+        if each.world != "mixed" and not each.what:
+            curves["rivals"].add(f"{each.who} ({each.world})", each.size, each.value)
+    yield from curves.values()
+
+
+def _ours() -> Curve:
+    return Curve("throughput", "Requests Swarmgate's HAProxy can take", "services", UNIT)
