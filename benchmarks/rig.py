@@ -36,6 +36,7 @@ from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.status import StatusStore
 from controller.surroundings import read_surroundings
+from controller.template_folder import TemplateFolder
 from models.settings import Bind, ProxySettings
 
 _INSIDE = {"judge": ("judge",), "build": ("build_desired",)}
@@ -192,7 +193,11 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 settings=settings,
                 machine=machine_for(settings, dataplane),
                 read_surroundings=partial(
-                    read_surroundings, HostResolver(), secrets=folder / "secrets", certificates=certificates
+                    read_surroundings,
+                    HostResolver(),
+                    secrets=folder / "secrets",
+                    certificates=certificates,
+                    templates=TemplateFolder(folder / "templates"),
                 ),
                 status=StatusStore(now=lambda: datetime.now(UTC)),
                 metrics=metrics,

@@ -28,6 +28,7 @@ from models.declared import VARIABLE_PREFIX, variable_name
 from models.reading import PREFIX
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
 from models.settings import ListenerSettings, ProxySettings, Settings
+from models.settings.obsolete import OBSOLETE
 from models.types import Allowed
 
 FOLDER = Path(__file__).parent
@@ -75,6 +76,7 @@ def pages() -> dict[str, str]:
         "rows": list(TABLE.values()),
         "shared": variables(Settings),
         "proxy": [each for each in variables(ProxySettings) if each not in variables(Settings)],
+        "obsolete": OBSOLETE,
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
         "migrating": verdicts,
