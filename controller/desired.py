@@ -102,8 +102,10 @@ class _Contest:
 
     def _claim_port(self, piece: Piece, part: Part) -> Condition | None:
         claim = part.port
-        if claim is None or claim.conflict is not None:
-            return claim and claim.conflict
+        if claim is None:
+            return None
+        if claim.conflict is not None:
+            return claim.conflict
         user, owner = self.ports.setdefault(claim.port, (claim.user, piece.candidate.swarm.name))
         if user != claim.user:
             return conditions.port_conflict(port=claim.port, winner=f"service {owner}")
