@@ -17,7 +17,7 @@ from models import conditions
 from models.certificates import CertificateList
 from models.claims import claims_of, name_claims_of
 from models.conditions import Condition
-from models.passthrough import NameClaim, NameConflict, PassthroughTable, ended_names, settle_names
+from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
 from models.proxy import Backend, Desired, TcpFrontend
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.routing import Claim, Conflict, RoutingTable, build_routing
@@ -382,8 +382,7 @@ def _settle_passthrough(build: _Build, settings: ProxySettings, certificates: Ce
     speaks_tls = settings.crt_list_path is not None or certificates.default is not None
     shared = frozenset(bind.port for bind in settings.binds if bind.ssl and speaks_tls)
     http = (*build.claims, *(claim for _, claim in build.redirects.values()))
-    wanted = shared & {claim.port for claim in build.name_claims}
-    settled = settle_names(dict.fromkeys(build.name_claims), ended_names(http, wanted), shared)
+    settled = settle_names(dict.fromkeys(build.name_claims), http, shared)
     for conflict in settled.conflicts:
         build.conditions[conflict.loser.service].append(_name_conflict_fact(conflict))
     for each in settled.passed:
