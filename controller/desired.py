@@ -17,7 +17,7 @@ from models import conditions
 from models.certificates import CertificateList
 from models.conditions import Condition
 from models.memo import Memo
-from models.passthrough import NameClaim, NameConflict, PassthroughTable, ended_names, settle_names
+from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
 from models.proxy import Backend, Desired, TcpFrontend, TemplateTexts
 from models.routing import Claim, Conflict, RoutingTable, build_routing
 from models.settings import ProxySettings
@@ -228,8 +228,7 @@ def _settle_passthrough(
     speaks_tls = settings.crt_list_path is not None or certificates.default is not None
     shared = frozenset(bind.port for bind in settings.binds if bind.ssl and speaks_tls)
     http = (*claims, *(claim for _, claim in contest.redirects.values()))
-    wanted = shared & {claim.port for claim in contest.name_claims}
-    settled = settle_names(dict.fromkeys(contest.name_claims), ended_names(http, wanted), shared)
+    settled = settle_names(dict.fromkeys(contest.name_claims), http, shared)
     for conflict in settled.conflicts:
         facts.add(conflict.loser.service, _name_conflict_fact(conflict))
     for each in settled.passed:
