@@ -24,6 +24,7 @@ from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy, has_quic
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.limits import machine_limits
+from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
@@ -85,7 +86,12 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(convergence.first.is_set(), source))
+    app = make_proxy_app(
+        status,
+        metrics,
+        lambda: _proxy_readiness(convergence.first.is_set(), source),
+        HAProxyMetrics(dataplane.statistics),
+    )
     add_interfaces(
         app,
         settings,
@@ -151,6 +157,7 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
+    docker.events_lost = interfaces.events_lost
 
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):
