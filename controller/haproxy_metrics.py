@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from controller.errors import SwarmgateError
-from render.sections import is_table
+from render.sections import is_own
 
 MOST_DETAILED = 2000
 """Backends and servers of which everything is told."""
@@ -198,7 +198,7 @@ def _rows(kind: _Kind, fields: Iterable[Sequence[str]], type_: int, number: str)
     return [
         (f'backend="{row[0]}",server="{row[1]}"' if two else f'{kind.labels[0]}="{row[0]}"', row)
         for row in fields
-        if len(row) > type_ and row[type_] == number and row[0] not in _INTERNAL and not is_table(row[0])
+        if len(row) > type_ and row[type_] == number and row[0] not in _INTERNAL and not is_own(row[0])
     ]
 
 
