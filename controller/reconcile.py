@@ -37,7 +37,7 @@ from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
 from render import records
-from render.configuration import render
+from render.configuration import Renderer
 from render.files import Rendered
 from render.sections import tcp_frontend_key
 
@@ -76,11 +76,13 @@ class Reconciler:
     _files: Mapping[str, TemplateFile] = field(default_factory=dict)
     _judge_world: Judge = field(init=False)
     _build: Builder = field(init=False)
+    _render: Renderer = field(init=False)
     _has_converged: bool = False
 
     def __post_init__(self) -> None:
         self._judge_world = Judge(self.settings)
         self._build = Builder(self.settings)
+        self._render = Renderer(self.settings, self.machine)
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -135,7 +137,7 @@ class Reconciler:
                 judged = self._judge(snapshot)
                 desired = await self._desire(judged, snapshot, observed)
             with self.metrics.stage("render"):
-                rendered = render(desired, self.settings, self.machine)
+                rendered = self._render(desired)
             with self.metrics.stage("plan"):
                 plan = make_plan(observed, rendered)
             if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
@@ -191,7 +193,7 @@ class Reconciler:
         async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
             desired = await self._desire(self._judge(snapshot, without), snapshot, observed)
             try:
-                await self.dataplane.check(render(desired, self.settings, self.machine))
+                await self.dataplane.check(self._render(desired))
             except ConfigRejectedError as objection:
                 return objection
             return None
