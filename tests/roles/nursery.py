@@ -44,6 +44,11 @@ class Forked:
         self._process = _nursery().Process(target=_become, args=(arguments, environment, log), daemon=True)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid or 0
+
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
         return self._process.exitcode
