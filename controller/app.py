@@ -24,6 +24,7 @@ from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
@@ -90,7 +91,12 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(convergence.first.is_set(), source))
+    app = make_proxy_app(
+        status,
+        metrics,
+        lambda: _proxy_readiness(convergence.first.is_set(), source),
+        HAProxyMetrics(dataplane.statistics),
+    )
     add_interfaces(
         app,
         settings,
@@ -156,6 +162,7 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
+    docker.events_lost = interfaces.events_lost
 
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):

@@ -145,6 +145,7 @@ class ListenerInterfaces:
     ) -> None:
         self._docker = docker
         self._published = published
+        self._event_types = settings.event_types
         self._metrics = DockerFlowMetrics(metrics.registry)
         self._vocabulary = Vocabulary(
             settings.df_notify_label,
@@ -187,6 +188,12 @@ class ListenerInterfaces:
         except SourceUnavailableError as error:
             self._metrics.failed("ListenForNodeEvents")
             log.debug("Nodes cannot be read", error=str(error))
+
+    def events_lost(self) -> None:
+        """Count that the stream of events, which DFSL had one of for services and one for nodes, cannot be had."""
+        for type_, operation in (("service", "ListenForServiceEvents"), ("node", "ListenForNodeEvents")):
+            if type_ in self._event_types:
+                self._metrics.failed(operation)
 
     async def _hostnames(self, snapshot: Snapshot) -> Hostnames:
         return await self._names.of(snapshot) if self._names is not None else NO_HOSTNAMES

@@ -15,11 +15,12 @@ import structlog
 
 from controller.blame import blames_extra_lines, found_by_halving, named_by_haproxy, with_variables
 from controller.changes import Applied, Outcome, Plan
-from controller.desired import Judged, build_desired, hosts_outside, judge, ports_opened
+from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates
 from controller.http.redaction import redacted
+from controller.judging import Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
@@ -36,7 +37,7 @@ from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
 from render import records
-from render.configuration import render
+from render.configuration import Renderer
 from render.files import Rendered
 from render.sections import tcp_frontend_key
 
@@ -73,7 +74,15 @@ class Reconciler:
     _expected: Observed | None = None
     _waiting_since: float | None = None
     _files: Mapping[str, TemplateFile] = field(default_factory=dict)
+    _judge_world: Judge = field(init=False)
+    _build: Builder = field(init=False)
+    _render: Renderer = field(init=False)
     _has_converged: bool = False
+
+    def __post_init__(self) -> None:
+        self._judge_world = Judge(self.settings)
+        self._build = Builder(self.settings)
+        self._render = Renderer(self.settings, self.machine)
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -128,7 +137,7 @@ class Reconciler:
                 judged = self._judge(snapshot)
                 desired = await self._desire(judged, snapshot, observed)
             with self.metrics.stage("render"):
-                rendered = render(desired, self.settings, self.machine)
+                rendered = self._render(desired)
             with self.metrics.stage("plan"):
                 plan = make_plan(observed, rendered)
             if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
@@ -146,16 +155,16 @@ class Reconciler:
 
     def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
-        judged = judge(snapshot, self.settings, forms=self.forms, rejected={})
+        judged = self._judge_world(snapshot, forms=self.forms, rejected={})
         forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
         self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry.form}
         words = dict.fromkeys(without, "") | {name: entry.words for name, entry in self.rejected.items()}
-        return judge(snapshot, self.settings, forms=self.forms, rejected=words) if words else judged
+        return self._judge_world(snapshot, forms=self.forms, rejected=words) if words else judged
 
     async def _desire(self, judged: Judged, snapshot: Snapshot, observed: Observed) -> Desired:
         surroundings = await self.read_surroundings(_needs(judged, snapshot, observed))
         self._files = surroundings.templates
-        return build_desired(judged, self.settings, surroundings, self.refused_certificates, templates=self.templates)
+        return self._build(judged, surroundings, self.refused_certificates, templates=self.templates)
 
     async def _forgive(self, snapshot: Snapshot) -> None:
         """Try services anew that HAProxy has refused, if the templates that they name have changed since."""
@@ -184,7 +193,7 @@ class Reconciler:
         async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
             desired = await self._desire(self._judge(snapshot, without), snapshot, observed)
             try:
-                await self.dataplane.check(render(desired, self.settings, self.machine))
+                await self.dataplane.check(self._render(desired))
             except ConfigRejectedError as objection:
                 return objection
             return None
@@ -277,8 +286,8 @@ class Postponed:
 def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
     """Return what has to be found out; ports that HAProxy listens on are its own."""
     loaded = observed.maps.get(records.LOADED, {})
-    ports = frozenset(port for port in ports_opened(judged) if tcp_frontend_key(port) not in loaded)
-    return Needs(hosts_outside(judged), ports, snapshot.certificates)
+    ports = frozenset(port for port in judged.ports if tcp_frontend_key(port) not in loaded)
+    return Needs(judged.hosts, ports, snapshot.certificates)
 
 
 def _versions(snapshot: Snapshot) -> dict[str, int]:

@@ -72,11 +72,12 @@ def fill(form: ProxyService, files: Mapping[str, TemplateFile], last: TemplateTe
     if custom.template_be_path is not None:
         file = files.get(custom.template_be_path, _MISSING)
         back = _half(form, file, last.backend, _lines)
+    texts = TemplateTexts(front.text, back.text)
     return Filled(
         routes=front.result,
         lines=back.result or {},
         closed=custom.template_be_path is not None and back.result is None,
-        texts=TemplateTexts(front.text, back.text),
+        texts=last if texts == last else texts,
         conditions=(
             *_facts("templateFePath", custom.template_fe_path, front, "nothing is routed until it is repaired"),
             *_facts("templateBePath", custom.template_be_path, back, "the routes answer 503 until it is repaired"),

@@ -83,16 +83,6 @@ class NameClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class EndedName:
-    """A name, ending or `ANY_DOMAIN`, for which an HTTP service answers the HTTPS requests of one port."""
-
-    port: int
-    name: str
-    service: str
-    seniority: tuple[datetime, str, int, str]
-
-
-@dataclass(frozen=True, slots=True)
 class NameConflict:
     """A claim that lost ``route`` against an older one of ``winner``, which may be the same service."""
 
@@ -154,71 +144,78 @@ class Settled:
     passed: tuple[PassedThrough, ...] = ()
 
 
-def ended_names(claims: Iterable[Claim], ports: AbstractSet[int]) -> Iterator[EndedName]:
-    """Return what HTTP services claim on the ports that speak TLS.
-
-    Challenges of certificate authorities are not among it: they are fetched by HTTP (RFC 8555, 8.3).
-    """
-    for claim in claims:
-        if claim.tier != ACME_TIER:
-            for port in sorted(_ports_of(claim, ports)):
-                yield EndedName(port, claim.domain, claim.service, claim.seniority)
-
-
-def _ports_of(claim: Claim, ports: AbstractSet[int]) -> AbstractSet[int]:
-    for predicate in claim.predicates:
-        if predicate.fetch == "dst_port":
-            ports = ports & set(map(int, predicate.patterns))
-    return ports
-
-
-def settle_names(claims: Iterable[NameClaim], ended: Iterable[EndedName], shared: AbstractSet[int]) -> Settled:
+def settle_names(claims: Iterable[NameClaim], http: Iterable[Claim], shared: AbstractSet[int]) -> Settled:
     """Settle who gets which connections, and build the tables.
 
     Args:
         claims: those of services that have connections passed through.
-        ended: those of HTTP services, on the ports in ``shared``.
-        shared: the ports on which the proxy ends TLS.
+        http: those of HTTP services.
+        shared: the ports on which the proxy ends TLS, where both compete.
     """
     by_identity: dict[tuple[object, ...], list[NameClaim]] = {}
     for claim in sorted(claims, key=lambda claim: claim.seniority):
         by_identity.setdefault(claim.identity, []).append(claim)
-    http = _http_claims(ended)
+    contest = _Contest(http if any(claims[0].port in shared for claims in by_identity.values()) else (), shared)
     winners: list[NameClaim] = []
     conflicts: list[NameConflict] = []
     passed: list[PassedThrough] = []
-    for (first, *others), rivals in ((each, _rivals(each[0], http)) for each in by_identity.values()):
-        older = next((rival for rival in rivals if rival.seniority < first.seniority), None)
-        if older is not None:
-            index = older.seniority[2]
-            conflicts += [NameConflict(claim, older.service, index) for claim in (first, *others)]
+    for first, *others in by_identity.values():
+        rivals = contest.rivals(first)
+        if rivals and rivals[0].seniority < first.seniority:
+            conflicts += [NameConflict(claim, rivals[0].service, rivals[0].index) for claim in (first, *others)]
             continue
         winners.append(first)
         conflicts += [NameConflict(claim, first.service, first.index) for claim in others]
         losers = dict.fromkeys(rival.service for rival in rivals)
         passed += [PassedThrough(service, first.name, first.port, first.service) for service in losers]
-    return Settled(_table(winners, http, shared), tuple(conflicts), tuple(passed))
+    return Settled(_table(winners, contest.covered(winners), shared), tuple(conflicts), tuple(passed))
 
 
-_HttpClaims = Mapping[tuple[int, str], list[EndedName]]
+class _Contest:
+    """What HTTP services claim on shared ports.
+
+    Challenges of certificate authorities are not among it: they are fetched by HTTP (RFC 8555, 8.3).
+    """
+
+    def __init__(self, http: Iterable[Claim], shared: AbstractSet[int]) -> None:
+        self._shared = shared
+        self._by_domain: dict[str, list[Claim]] = {}
+        for claim in http:
+            if claim.tier != ACME_TIER:
+                self._by_domain.setdefault(claim.domain, []).append(claim)
+
+    def rivals(self, claim: NameClaim) -> list[Claim]:
+        """Return who claims the same, the oldest first; a service that has both kinds wants its HTTP elsewhere."""
+        if claim.test is not None or claim.port not in self._shared:
+            return []
+        same = (each for each in self._by_domain.get(claim.name, ()) if each.service != claim.service)
+        return sorted((each for each in same if _is_for(each, claim.port)), key=lambda each: each.seniority)
+
+    def covered(self, winners: Sequence[NameClaim]) -> Iterator[tuple[int, str]]:
+        """Return what less specific claims would take, by port and name; nothing else needs entries."""
+        for port in sorted(self._shared & {claim.port for claim in winners}):
+            wide = {claim.name for claim in winners if claim.port == port and claim.name.startswith("*")}
+            for name, claims in self._by_domain.items() if wide else ():
+                if _is_within(name, wide) and any(_is_for(each, port) for each in claims):
+                    yield port, name
 
 
-def _http_claims(ended: Iterable[EndedName]) -> _HttpClaims:
-    """Return the claims of HTTP services by port and name, the oldest first."""
-    found: dict[tuple[int, str], list[EndedName]] = {}
-    for each in sorted(ended, key=lambda each: each.seniority):
-        found.setdefault((each.port, each.name), []).append(each)
-    return found
+def _is_for(claim: Claim, port: int) -> bool:
+    """Return whether the claim of an HTTP service is for requests that come to a port."""
+    tests = (each for each in claim.predicates if each.fetch == "dst_port")
+    return all(str(port) in each.patterns for each in tests)
 
 
-def _rivals(claim: NameClaim, http: _HttpClaims) -> list[EndedName]:
-    """Return who else claims the same; a service that has both kinds wants its HTTP on the other ports."""
-    same = [] if claim.test is not None else http.get((claim.port, claim.name), [])
-    return [each for each in same if each.service != claim.service]
+def _is_within(name: str, wide: AbstractSet[str]) -> bool:
+    """Return whether a name or ending is one of those that wider claims are for."""
+    if name == ANY_DOMAIN:
+        return False
+    return ANY_DOMAIN in wide or any(f"*{name[start:]}" in wide for start in range(len(name)))
 
 
-def _table(winners: Sequence[NameClaim], http: _HttpClaims, shared: AbstractSet[int]) -> PassthroughTable:
-    covered = _covered(http, winners)
+def _table(
+    winners: Sequence[NameClaim], covered: Iterable[tuple[int, str]], shared: AbstractSet[int]
+) -> PassthroughTable:
     found = {(port, name): handover(port) for port, name in covered}
     found |= {(claim.port, claim.name): claim.backend for claim in winners if claim.test is None}
     names = {f"{name}#{port}": backend for (port, name), backend in found.items() if not name.startswith("*")}
@@ -235,21 +232,6 @@ def _table(winners: Sequence[NameClaim], http: _HttpClaims, shared: AbstractSet[
 
 def _is_ending(name: str) -> bool:
     return name.startswith("*") and name != ANY_DOMAIN
-
-
-def _covered(http: _HttpClaims, winners: Sequence[NameClaim]) -> list[tuple[int, str]]:
-    """Return what HTTP services claim and less specific claims would take from them; only that needs entries."""
-    taking_all = {claim.port for claim in winners if claim.name == ANY_DOMAIN}
-    endings = {(claim.port, claim.name[1:]) for claim in winners if _is_ending(claim.name)}
-    return [
-        (port, name)
-        for port, name in http
-        if name != ANY_DOMAIN and (port in taking_all or any((port, end) in endings for end in _endings_of(name)))
-    ]
-
-
-def _endings_of(name: str) -> Iterator[str]:
-    return (name[start:] for start in range(len(name)))
 
 
 def _ports(winners: Iterable[NameClaim], shared: AbstractSet[int]) -> Iterator[PassthroughPort]:

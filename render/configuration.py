@@ -1,11 +1,13 @@
 """`render`: from the desired state to the files of one configuration, with the owner of every line."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
+from models.memo import Memo
 from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
@@ -14,62 +16,94 @@ from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
 from render.logins import credentials_of, logins_of
-from render.noted import lines_noted_in
+from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
-_RULE = re.compile(
-    r"    (?:use_backend %\[|(?:http-request|tcp-request content) set-var\(txn\.passed\) )str\(([^)]+)\)"
-)
-"""A rule that chooses one service's backend, among lines that are for all."""
 
 _HOPS = 5
 """How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
 
 
-def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
-    """Render the whole configuration; the same input gives the same bytes on every machine."""
-    profiles = [(backend, profile_of(backend, settings)) for backend in desired.backends]
-    sections = _sections(desired, settings, machine, profiles)
-    backends = {backend.name: _rendered_backend(backend, profile) for backend, profile in profiles}
-    certificates = _certificates(desired.certificates, settings)
-    blocks = [(section.text, section.owners) for section in sections]
-    blocks += [(_backend_text(backend.name, backends[backend.name]), backend.services) for backend, _ in profiles]
-    noted = lines_noted_in(sections[0].text)
-    owners = _owners(blocks, {backend.name: backend.services for backend in desired.backends}) | noted.owners
-    return Rendered(
-        config="\n".join(text for text, _ in blocks),
-        maps={
-            records.DOMAINS: desired.routing.domains,
-            records.WILDCARDS: desired.routing.wildcards,
-            records.REDIRECTS: desired.redirects,
-            records.LOGINS: logins_of(desired.backends),
-            records.CREDENTIALS: credentials_of(desired.backends),
-            records.SPLITS: desired.routing.splits,
-            records.EXACTS: desired.routing.exacts,
-            records.PREFIXES: desired.routing.prefixes,
-            records.PASSED_NAMES: desired.passthrough.names,
-            records.PASSED_ENDINGS: desired.passthrough.endings,
-            records.PASSED_REST: desired.passthrough.rest,
-            records.BACKENDS: {name: backend.record for name, backend in backends.items()},
-            records.CERTIFICATES: {
-                file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
-                for file, each in certificates.items()
+@dataclass(frozen=True, slots=True)
+class _Backend:
+    """A backend in its parts and as text."""
+
+    backend: Backend
+    profile: Profile
+    rendered: RenderedBackend
+    block: Block
+
+
+class Renderer:
+    """Renders one configuration after the other; a backend that is the same is not rendered again."""
+
+    def __init__(self, settings: ProxySettings, machine: Machine) -> None:
+        self._settings = settings
+        self._machine = machine
+        self._backends = Memo(partial(_backend, settings=settings))
+
+    def __call__(self, desired: Desired) -> Rendered:
+        """Render the whole configuration; the same input gives the same bytes on every machine."""
+        made = [self._backends(backend.name, backend) for backend in desired.backends]
+        self._backends.forget_unused()
+        sections = _sections(desired, self._settings, self._machine, made)
+        certificates = _certificates(desired.certificates, self._settings)
+        blocks = (*(Block(section.text, section.owners) for section in sections), *(each.block for each in made))
+        return Rendered(
+            config="\n".join(block.text for block in blocks),
+            maps=_maps(desired, sections, made, certificates),
+            blocks=blocks,
+            backends={each.backend.name: each.rendered for each in made},
+            certificates=certificates,
+            authorities={
+                authority_file(each.backend.identity): each.backend.identity.authority
+                for each in made
+                if each.backend.identity is not None
             },
-            records.LOADED: {section.key: section.digest for section in sections},
+        )
+
+
+def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rendered:
+    """Render one configuration; see `Renderer`."""
+    return Renderer(settings, machine)(desired)
+
+
+def _backend(backend: Backend, settings: ProxySettings) -> _Backend:
+    profile = profile_of(backend, settings)
+    rendered = _rendered_backend(backend, profile)
+    return _Backend(backend, profile, rendered, Block(_backend_text(backend.name, rendered), backend.services))
+
+
+def _maps(
+    desired: Desired,
+    sections: Sequence[Section],
+    made: Sequence[_Backend],
+    certificates: Mapping[str, RenderedCertificate],
+) -> dict[str, Mapping[str, str]]:
+    """Return the entries of every map file."""
+    guarded = [each.backend for each in made if each.backend.user_list]
+    return {
+        records.DOMAINS: desired.routing.domains,
+        records.WILDCARDS: desired.routing.wildcards,
+        records.REDIRECTS: desired.redirects,
+        records.LOGINS: logins_of(guarded),
+        records.CREDENTIALS: credentials_of(guarded),
+        records.SPLITS: desired.routing.splits,
+        records.EXACTS: desired.routing.exacts,
+        records.PREFIXES: desired.routing.prefixes,
+        records.PASSED_NAMES: desired.passthrough.names,
+        records.PASSED_ENDINGS: desired.passthrough.endings,
+        records.PASSED_REST: desired.passthrough.rest,
+        records.BACKENDS: {each.backend.name: each.rendered.record for each in made},
+        records.CERTIFICATES: {
+            file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
+            for file, each in certificates.items()
         },
-        owners={line: names for line, names in owners.items() if line not in noted.variables},
-        variables=noted.variables,
-        backends=backends,
-        certificates=certificates,
-        authorities={
-            authority_file(backend.identity): backend.identity.authority
-            for backend in desired.backends
-            if backend.identity is not None
-        },
-    )
+        records.LOADED: {section.key: section.digest for section in sections},
+    }
 
 
 def _certificates(certificates: CertificateList, settings: ProxySettings) -> dict[str, RenderedCertificate]:
@@ -84,20 +118,17 @@ def _certificates(certificates: CertificateList, settings: ProxySettings) -> dic
     }
 
 
-def _sections(
-    desired: Desired, settings: ProxySettings, machine: Machine, profiles: Sequence[tuple[Backend, Profile]]
-) -> list[Section]:
+def _sections(desired: Desired, settings: ProxySettings, machine: Machine, made: Sequence[_Backend]) -> list[Section]:
     """Return the sections in the order of the file, each once: what is referred to stands before what refers to it."""
+    users: dict[int, tuple[Profile, list[str]]] = {id(plain): (plain, []) for plain in plain_profiles(settings)}
+    for each in made:
+        users.setdefault(id(each.profile), (each.profile, []))[1].extend(each.backend.services)
     owners: dict[str, set[str]] = {}
     used: dict[str, Section] = {}
-    every = [
-        *((None, profile) for profile in plain_profiles(settings)),
-        *((service, profile) for b, profile in profiles for service in b.services),
-    ]
-    for service, profile in every:
+    for profile, services in users.values():
         for section in (*profile.needs, profile.section):
             used[section.name] = section
-            owners.setdefault(section.name, set()).update({service} - {None} if service else ())
+            owners.setdefault(section.name, set()).update(services)
     shared = [
         Section(section.kind, section.name, section.text, tuple(sorted(owners[section.name])))
         for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
@@ -181,6 +212,7 @@ def _rendered_backend(backend: Backend, profile: Profile) -> RenderedBackend:
             server.name: RenderedServer(server.address, server.port, profile.server_options)
             for server in backend.servers
         },
+        services=backend.services,
     )
 
 
@@ -196,28 +228,3 @@ def _backend_text(name: str, backend: RenderedBackend) -> str:
 def address_text(address: str) -> str:
     """Return an address as HAProxy wants it before a port: IPv6 says its family, so that the colons are clear."""
     return f"ipv6@{address}" if ":" in address else address
-
-
-def _owners(
-    blocks: Iterable[tuple[str, tuple[str, ...]]], by_backend: Mapping[str, tuple[str, ...]]
-) -> dict[int, tuple[str, ...]]:
-    owners: dict[int, tuple[str, ...]] = {}
-    line = 1
-    for text, names in blocks:
-        count = text.count("\n") + 1  # the blocks are joined by one more line break
-        if names:
-            owners.update(dict.fromkeys(range(line, line + count), names))
-        else:
-            owners.update(_rule_owners(line, text, by_backend))
-        line += count
-    return owners
-
-
-def _rule_owners(
-    first: int, text: str, by_backend: Mapping[str, tuple[str, ...]]
-) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Return whose the rules are in a block that is for all."""
-    for number, line in enumerate(text.splitlines(), first):
-        match = _RULE.match(line)
-        if match and match[1] in by_backend:
-            yield number, by_backend[match[1]]

@@ -1,20 +1,21 @@
 """Who has written lines among those that are for all: the comments above them say so (``noted.cfg.j2``)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
 
 
 @dataclass(frozen=True, slots=True)
-class NotedLines:
+class Ownership:
     """Lines by their number (from 1): those of services with their owners, and those of the operator's variables."""
 
-    owners: dict[int, tuple[str, ...]]
-    variables: dict[int, str]
+    owners: Mapping[int, tuple[str, ...]]
+    variables: Mapping[int, str]
 
 
-def lines_noted_in(text: str) -> NotedLines:
+def lines_noted_in(text: str) -> Ownership:
     """Return the lines of a text that somebody in particular has written."""
     owners: dict[int, tuple[str, ...]] = {}
     variables: dict[int, str] = {}
@@ -27,4 +28,4 @@ def lines_noted_in(text: str) -> NotedLines:
             owners.update(dict.fromkeys(written, (match["name"],)))
         else:
             variables.update(dict.fromkeys(written, match["name"]))
-    return NotedLines(owners, variables)
+    return Ownership(owners, variables)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
+from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.certifying import Certifying
 from controller.http.common import Readiness, make_app
 from controller.http.declaring import Declaring
@@ -27,9 +28,11 @@ Labels = Annotated[
 ]
 
 
-def make_proxy_app(status: StatusStore, metrics: Metrics, readiness: Callable[[], Readiness]) -> FastAPI:
+def make_proxy_app(
+    status: StatusStore, metrics: Metrics, readiness: Callable[[], Readiness], haproxy: HAProxyMetrics
+) -> FastAPI:
     """Return the proxy's application."""
-    app = make_app("Swarmgate proxy", readiness=readiness, registry=metrics.registry)
+    app = make_app("Swarmgate proxy", readiness=readiness, registry=metrics.registry, more_metrics=haproxy.scrape)
 
     @app.get("/v1/services", summary="All services with their conditions, routes and servers")
     async def services() -> list[dict[str, Any]]:

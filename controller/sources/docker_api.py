@@ -58,6 +58,9 @@ class DockerSource(HealthRecord):
     ``events`` are the types of objects whose events are followed; with none there is only the timer.
     All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between readings when nothing is
     changing, ``silence`` after which a mute event stream is opened anew.
+
+    Attributes:
+        events_lost: called each time that the stream of events cannot be had.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class DockerSource(HealthRecord):
         self._decoder = SnapshotDecoder(notify_label=notify_label, label_prefix=label_prefix)
         self._with_declared = with_declared
         self._timeout = timeout
+        self.events_lost: Callable[[], None] = lambda: None
         self._slow_poll = slow_poll
         self._events: Filters | None = {"type": events, "scope": ("swarm",)} if events else None
         self._silence = silence
@@ -259,6 +263,7 @@ class DockerSource(HealthRecord):
                 await self._follow_stream(mark_dirty, wanted, outage)
             except SourceUnavailableError as error:
                 outage.begin(error)
+                self.events_lost()
             if self._clock() - began > _STEADY:
                 backoff.reset()
             await asyncio.sleep(backoff.next_delay())

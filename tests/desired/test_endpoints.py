@@ -5,8 +5,8 @@ from ipaddress import ip_network
 import pytest
 from builders import condition, desired_of, reasons, service, snapshot, task
 
-from controller.desired import hosts_outside, judge
 from controller.endpoints import Surroundings
+from controller.judging import judge
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import SwarmService
@@ -147,7 +147,7 @@ def test_tasks_out_of_reach_are_left_out() -> None:
 def test_host_outside_is_named_before_it_is_needed() -> None:
     """The names to resolve are known from judging, without any look-up."""
     world = snapshot(service("a", OUTSIDE), service("b"), service("c", {**OUTSIDE, "outboundHostname": "192.0.2.1"}))
-    assert hosts_outside(judge(world, ProxySettings(), forms={}, rejected={})) >= {"db.example.com"}
+    assert judge(world, ProxySettings(), forms={}, rejected={}).hosts >= {"db.example.com"}
 
 
 def test_host_outside_has_a_server_per_address() -> None:

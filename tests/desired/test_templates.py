@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from builders import SURROUNDINGS, condition, desired_of, service, snapshot
 
-from controller.desired import build_desired, judge
+from controller.desired import build_desired
+from controller.judging import judge
 from controller.templates import TemplateFile
 from models.proxy import Desired, TemplateTexts
 from models.settings import ProxySettings

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from fakes.fake_docker import FakeDocker
+from fakes.fake_docker import FakeDocker, Fault
 from roles.conftest import MakeListener, MakeProxy
 from roles.processes import Role, eventually
 
@@ -125,6 +125,16 @@ def test_lists(listener: Role, docker: FakeDocker) -> None:
     assert httpx.get(url).status_code == 403
     assert listener.get(f"{BASE}/get-nodes").json() == [NODE]
     assert listener.get(f"{BASE}/ping").json() == {"Status": "OK"}
+
+    docker.fail(Fault.ERROR, "/events")
+    docker.fail(Fault.ERROR, "/nodes")
+    docker.close_event_streams()
+    assert listener.get(f"{BASE}/get-nodes").status_code == 500
+    for operation in ("ListenForServiceEvents", "ListenForNodeEvents", "serveGetNodes"):
+        eventually(
+            lambda each=operation: listener.metric("docker_flow_error", operation=each, service="swarm_listener"),
+            "the failure is counted",
+        )
 
 
 def test_notifications_converge(listener: Role, docker: FakeDocker, target: Target) -> None:

@@ -176,6 +176,19 @@ def test_metrics_are_haproxys_csv(proxy: Proxy) -> None:
     assert "\nservices,FRONTEND," in answer.text
 
 
+def test_metrics_have_dfps_names(proxy: Proxy, backend: int) -> None:
+    """Beside Swarmgate's own, on one page."""
+    assert proxy.status("/outside/x") == 200
+    assert proxy.metric("haproxy_up") == 1
+    name = f"outside-be{backend}_0"
+    assert proxy.metric("haproxy_backend_up", backend=name) == 1
+    assert eventually(
+        lambda: proxy.metric("haproxy_backend_http_responses_total", backend=name, code="2xx"), "the answer is counted"
+    )
+    assert proxy.metric("swarmgate_certificates_rejected") == 0
+    assert proxy.get("/metrics").headers["content-type"].startswith("text/plain")
+
+
 def put_certificate(proxy: Proxy, name: str, body: str, path: str = "") -> httpx.Response:
     """Put a certificate, by DFP's path unless told otherwise."""
     url = f"http://127.0.0.1:{proxy.api}{path or f'{BASE}/cert'}"

@@ -19,8 +19,9 @@ from builders import MACHINE, service, snapshot
 from tls.authorities import Authority
 from traffic import Answer, request_bytes, running_haproxy
 
-from controller.desired import build_desired, judge
+from controller.desired import build_desired
 from controller.endpoints import Surroundings
+from controller.judging import judge
 from controller.templates import TemplateFile
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task

@@ -13,16 +13,14 @@ from routing.matching import fits
 
 from models.passthrough import (
     NAME,
-    EndedName,
     NameClaim,
     PassthroughTable,
     Settled,
-    ended_names,
     handover,
     settle_names,
 )
 from models.predicates import Predicate
-from models.routing import ANY_DOMAIN
+from models.routing import ANY_DOMAIN, Claim
 
 SHARED = frozenset({443})
 PORTS = st.sampled_from([443, 8443])
@@ -49,9 +47,9 @@ def claim(name: str, backend: str, *, port: int = 443, age: int = 0, service: st
     )
 
 
-def ended(name: str, service: str, *, age: int = 0) -> list[EndedName]:
+def ended(name: str, service: str, *, age: int = 0) -> list[Claim]:
     """Return the claim of an HTTP service on the shared port."""
-    return list(ended_names([http_claim(name, "/", service, age=age)], SHARED))
+    return [http_claim(name, "/", service, age=age)]
 
 
 CLAIMS = st.lists(
@@ -80,10 +78,10 @@ def looked_up(table: PassthroughTable, port: int, name: str) -> str | None:
     return found or (handover(port) if frontend.shared else None)
 
 
-def expected(claims: Iterable[NameClaim], http: Iterable[EndedName], port: int, name: str) -> str | None:
+def expected(claims: Iterable[NameClaim], http: Iterable[Claim], port: int, name: str) -> str | None:
     """Return the same by the stated rules, one claim after the other."""
     here = [each for each in claims if each.port == port]
-    rivals = [each for each in http if each.port == port]
+    rivals = list(http) if port in SHARED else []
     fitting: list[tuple[tuple[object, ...], str]] = []
     for each in here:
         if fits(each.name, name) and (each.test is None or re.search(each.test.patterns[0], name)):
@@ -91,9 +89,9 @@ def expected(claims: Iterable[NameClaim], http: Iterable[EndedName], port: int, 
             tie = (each.acl_name,) if each.test else each.seniority
             fitting.append(((kind, -len(each.name), *tie), each.backend))
     fitting += [
-        ((rank(each.name), -len(each.name), *each.seniority), handover(port))
+        ((rank(each.domain), -len(each.domain), *each.seniority), handover(port))
         for each in rivals
-        if fits(each.name, name)
+        if fits(each.domain, name)
     ]
     if fitting:
         return min(fitting)[1]
@@ -110,7 +108,7 @@ def rank(name: str) -> int:
 @example(claims=[claim("*.a", "x")], http=ended("b.a", "h"), port=443, name="b.a")
 @example(claims=[claim("", "x", test="a")], http=ended("*.a", "h"), port=443, name="b.a")
 @example(claims=[claim("*", "x")], http=ended("*", "h", age=1), port=443, name="b.a")
-def test_the_maps_answer_as_the_rules_say(claims: list[NameClaim], http: list[EndedName], port: int, name: str) -> None:
+def test_the_maps_answer_as_the_rules_say(claims: list[NameClaim], http: list[Claim], port: int, name: str) -> None:
     """Every precedence at once, with and without HTTPS on the same port."""
     table = settle_names(claims, http, SHARED).table
     answer = expected(claims, http, port, name)
@@ -122,7 +120,7 @@ def test_the_maps_answer_as_the_rules_say(claims: list[NameClaim], http: list[En
 
 @MANY
 @given(claims=CLAIMS, http=ENDED, dice=st.randoms(use_true_random=False))
-def test_order_of_input_changes_nothing(claims: list[NameClaim], http: list[EndedName], dice: random.Random) -> None:
+def test_order_of_input_changes_nothing(claims: list[NameClaim], http: list[Claim], dice: random.Random) -> None:
     """Not even the order of the entries: every replica writes the same bytes."""
     once = settle_names(claims, http, SHARED)
     dice.shuffle(claims)
@@ -139,18 +137,17 @@ def test_order_of_input_changes_nothing(claims: list[NameClaim], http: list[Ende
 
 @MANY
 @given(claims=CLAIMS, http=ENDED)
-def test_nobody_loses_in_silence(claims: list[NameClaim], http: list[EndedName]) -> None:
+def test_nobody_loses_in_silence(claims: list[NameClaim], http: list[Claim]) -> None:
     """Each claim is a way to its backend or a conflict, and each HTTP service keeps its names or is told."""
     settled = settle_names(claims, http, SHARED)
     losers = {conflict.loser for conflict in settled.conflicts}
     assert {each.backend for each in claims} == set(settled.table.routes) | {each.backend for each in losers}
     told = {(each.service, each.name) for each in settled.passed}
     for each in http:
-        kept = expected(claims, http, each.port, f"zzz{each.name[1:]}" if each.name[0] == "*" else each.name)
-        if (each.service, each.name) not in told and each.name != ANY_DOMAIN:
-            assert kept == handover(each.port) or any(
-                fits(other.name, each.name) for other in claims if other.test is None
-            )
+        domain = each.domain
+        kept = expected(claims, http, 443, f"zzz{domain[1:]}" if domain[0] == "*" else domain)
+        if (each.service, domain) not in told and domain != ANY_DOMAIN:
+            assert kept == handover(443) or any(fits(other.name, domain) for other in claims if other.test is None)
 
 
 def lost(settled: Settled) -> list[tuple[str, str]]:
@@ -213,5 +210,5 @@ def test_only_what_a_wider_claim_would_take_is_in_the_maps() -> None:
 
 def test_challenges_of_authorities_claim_nothing() -> None:
     """They are fetched by HTTP, so whoever answers them does not stand in the way of a catch-all."""
-    claims = [http_claim(ANY_DOMAIN, "/.well-known/acme-challenge/", "acme", age=1)]
-    assert list(ended_names(claims, SHARED)) == []
+    http = [http_claim(ANY_DOMAIN, "/.well-known/acme-challenge/", "acme", age=1)]
+    assert settle_names([claim("*", "one")], http, SHARED).table.rest == {"443": "one"}
