@@ -1,5 +1,6 @@
 """What tests need on the loopback interface: a free port, a server that says who it is, and requests."""
 
+import asyncio
 import fcntl
 import http.client
 import os
@@ -55,13 +56,37 @@ class _Server(ThreadingHTTPServer):
         """Say nothing when HAProxy closes an idle connection, or a health check hangs up."""
 
 
+class Slowness:
+    """How long the answers to paths that end in ``/slow`` take: until they are let go, or ``limit`` seconds."""
+
+    def __init__(self, limit: float = 20) -> None:
+        self._limit = limit
+        self._asked = threading.Semaphore(0)
+        self._goes_on = threading.Event()
+
+    async def until_asked(self, requests: int = 1) -> None:
+        """Wait until so many more requests have come."""
+        for _ in range(requests):
+            assert await asyncio.to_thread(self._asked.acquire, timeout=10)
+
+    def let_go(self) -> None:
+        """Have all answers end, those of the future too."""
+        self._goes_on.set()
+
+    def hold(self) -> None:
+        """Take as long as it is to take."""
+        self._asked.release()
+        self._goes_on.wait(self._limit)
+
+
 @contextmanager
-def http_server(body: str) -> Iterator[int]:
+def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
     """Serve ``body`` for every request while the block runs; the port is yielded.
 
-    Of the answer to a path that ends in ``/slow`` the body comes half a second after the headers, and the
-    connection ends with it.
+    Of the answer to a path that ends in ``/slow`` the body comes a while after the headers (half a second unless told
+    otherwise), and the connection ends with it.
     """
+    held = slowness or Slowness(0.5)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -75,7 +100,7 @@ def http_server(body: str) -> Iterator[int]:
                 self.send_header("Connection", "close")
             self.end_headers()
             if self.path.endswith("/slow"):
-                threading.Event().wait(0.5)
+                held.hold()
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
