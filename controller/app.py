@@ -1,7 +1,6 @@
 """The composition root: builds the objects of each role, runs them, and stops them in order."""
 
 import asyncio
-import hashlib
 import os
 import signal
 import socket
@@ -140,7 +139,7 @@ class _Convergence:
         listeners = self.declared.listeners
         if listeners is not None:
             listeners.programmed = self.declared.source.origin(snapshot)
-            listeners.conditions = _digest(self.status)
+            listeners.conditions = self.status.digest
 
 
 async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
@@ -233,11 +232,6 @@ def _surroundings_reader(
 ) -> Callable[[Needs], Awaitable[Surroundings]]:
     resolver = HostResolver()
     return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates, templates)
-
-
-def _digest(status: StatusStore) -> str:
-    facts = [(name, fact.type, fact.status, fact.reason) for name, all_ in status.conditions.items() for fact in all_]
-    return hashlib.sha256(repr(sorted(facts)).encode()).hexdigest()[:16]
 
 
 def _staleness(source: HealthySource) -> float:
