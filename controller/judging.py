@@ -76,6 +76,7 @@ class Judge:
         self._settings = settings
         self._rules = settings.label_rules
         self._good = Memo(partial(_good_candidate, rules=self._rules))
+        self._last = Memo(self._judge)
 
     def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]) -> Judged:
         """Decide for every service which form of it is to be run.
@@ -85,9 +86,16 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, with its words, by service name.
         """
+        judged = self._last(bool(rejected), snapshot.services, dict(forms), dict(rejected))
+        self._last.forget_unused()
+        return judged
+
+    def _judge(
+        self, services: tuple[SwarmService, ...], forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
+    ) -> Judged:
         candidates: list[Candidate] = []
         refused: dict[str, tuple[Condition, ...]] = {}
-        for service in filter(self._is_ours, snapshot.services):
+        for service in filter(self._is_ours, services):
             candidate = self._candidate(service, forms)
             if isinstance(candidate, Candidate) and service.name in rejected:
                 candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))

@@ -16,7 +16,7 @@ import structlog
 
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
-from models.conditions import Condition
+from models.conditions import Condition, Reason
 from models.proxy import Desired
 
 log = structlog.get_logger()
@@ -56,6 +56,8 @@ class StatusStore:
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
+        if desired is self.desired and failure is None and self._judged:
+            return
         self._take_conditions(desired.conditions, versions, failure)
         self._log_deprecations(desired.deprecations)
         self.deprecations = desired.deprecations
@@ -221,6 +223,10 @@ class StatusStore:
     def count_by_condition(self) -> Counter[tuple[str, str, str]]:
         """Count the services by condition type, status and reason."""
         return +self._counts
+
+    def count(self, reason: Reason) -> int:
+        """Return how many services have a condition with this reason."""
+        return sum(number for (_, _, name), number in self._counts.items() if name == reason.value)
 
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
