@@ -44,6 +44,12 @@ class Forked:
         self._process = _nursery().Process(target=_become, args=(arguments, environment, log), daemon=True)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
+
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
         return self._process.exitcode
@@ -57,8 +63,8 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
-        if self._process.pid is not None and self.poll() is None:
-            os.kill(self._process.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it."""
