@@ -44,11 +44,6 @@ async def found_by_halving(
     return suspects[bad - 1], plain_words(words.output)
 
 
-def blames_extra_lines(error: ConfigRejectedError, rendered: Rendered) -> bool:
-    """Return whether HAProxy refuses lines that the operator wrote (``EXTRA_FRONTEND``, ``EXTRA_GLOBAL``)."""
-    return any(line in rendered.variables for line in rejected_lines(error.output))
-
-
 def with_variables(error: SwarmgateError, rendered: Rendered) -> SwarmgateError:
     """Return the error with the variables named that the refused lines came from, or as it is if there are none."""
     if not isinstance(error, ConfigRejectedError | StartFailedError):

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import structlog
 
-from controller.blame import blames_extra_lines, found_by_halving, named_by_haproxy, with_variables
+from controller.blame import found_by_halving, named_by_haproxy, with_variables
 from controller.changes import Applied, Outcome, Plan
 from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
@@ -234,7 +234,7 @@ class Reconciler:
         failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
         self.metrics.services(self.status.count_by_condition())
-        if not self._has_converged and isinstance(error, ConfigRejectedError) and blames_extra_lines(error, rendered):
+        if told is not error and not self._has_converged and isinstance(error, ConfigRejectedError):
             raise MisconfiguredError(str(told)) from error
         raise told from (error.__cause__ if told is error else error)
 

@@ -169,6 +169,7 @@ def test_reconfigure_answers_for_all_replicas(
     assert there.status("/one") == 200
     os.kill(there.process.pid, signal.SIGCONT)
     eventually(lambda: there.status("/three") == 200, "it catches up")
+    eventually(lambda: len(converged(listener)) == 2, "it says so, and asks for more")
 
     there.send(signal.SIGKILL)
     gone = reconfigure(here, "/four", backend)
