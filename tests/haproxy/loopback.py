@@ -17,7 +17,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, Self
 
-_GIVEN = range(20_000, 30_000)
+_GIVEN = range(20_000, 28_000)
 """The ports for tests: below those that Swarm publishes, and those that the kernel gives to whoever asks for any."""
 
 
@@ -48,12 +48,33 @@ def _claims() -> tuple[IO[bytes], Iterator[int]]:
     return path.open("ab"), cycle([*range(first, _GIVEN.stop), *range(_GIVEN.start, first)])
 
 
-class _Server(ThreadingHTTPServer):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Says nothing of the requests it gets."""
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of connections that fail."""
+
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, *_: object) -> None:
         """Say nothing when HAProxy closes an idle connection, or a health check hangs up."""
+
+
+@contextmanager
+def serving(server: QuietServer) -> Iterator[None]:
+    """Have a server answer while the block runs."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
 
 
 class Slowness:
@@ -88,7 +109,7 @@ def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
     """
     held = slowness or Slowness(0.5)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -103,17 +124,8 @@ def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
                 held.hold()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with QuietServer(("127.0.0.1", 0), Handler) as server, serving(server):
+        yield server.server_port
 
 
 def get(port: int, path: str, *, timeout: float = 10.0) -> tuple[int, str]:
