@@ -138,6 +138,11 @@ _TYPE_OF = (
 )
 
 
+def type_of(reason: Reason) -> ConditionType | None:
+    """Return the type of condition that a reason belongs to; None if it may be any."""
+    return _TYPE_OF.get(reason)
+
+
 def pending() -> tuple[Condition, ...]:
     """Return one undecided condition of every type."""
     return tuple(Condition(type=kind, status="Unknown", reason=Reason.PENDING) for kind in ConditionType)
