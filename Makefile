@@ -15,7 +15,7 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 	@$(BIN)/swarmgate demo
 
 test: $(READY) lint ## run all checks and all tests that this machine can run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .

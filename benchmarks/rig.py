@@ -25,17 +25,18 @@ from benchmarks.world import World
 from controller.certificates import CertificateStore
 from controller.haproxy.commands import Command
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.limits import machine_limits
 from controller.haproxy.runtime import Session, ask_master
 from controller.interfaces import read_declarations
 from controller.loop import Round
+from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, read_surroundings
-from models.machine import Machine
+from controller.surroundings import read_surroundings
+from controller.template_folder import TemplateFolder
 from models.settings import Bind, ProxySettings
 
 _INSIDE = {"judge": ("judge",), "build": ("build_desired",)}
@@ -190,9 +191,13 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 source=declared.source,
                 dataplane=dataplane,
                 settings=settings,
-                machine=_machine(dataplane),
+                machine=machine_for(settings, dataplane),
                 read_surroundings=partial(
-                    read_surroundings, HostResolver(), secrets=folder / "secrets", certificates=certificates
+                    read_surroundings,
+                    HostResolver(),
+                    secrets=folder / "secrets",
+                    certificates=certificates,
+                    templates=TemplateFolder(folder / "templates"),
                 ),
                 status=StatusStore(now=lambda: datetime.now(UTC)),
                 metrics=metrics,
@@ -205,16 +210,6 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 dataplane.close()
                 await dataplane.process.stop()
                 await declared.close()
-
-
-def _machine(dataplane: HAProxyDataplane) -> Machine:
-    limits = machine_limits()
-    return Machine(
-        maxconn=limits.maxconn,
-        fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-    )
 
 
 @contextmanager

@@ -42,7 +42,10 @@ def user_list_of(
         in_secret = _users_in(secrets.get(SECRET_PREFIX + asked.users_secret, ""))
     credentials = _credentials(asked, in_secret, settings)
     if credentials:
-        return UserListResult(UserList(f"{service}Realm", credentials))
+        known = {credential.name for credential in credentials}
+        dropped = [user.name for user in asked.users or in_secret if user.name not in known]
+        facts = (conditions.users_without_password(dropped),) if dropped else ()
+        return UserListResult(UserList(f"{service}Realm", credentials), conditions=facts)
     missing = conditions.secret_not_found(
         secret=SECRET_PREFIX + asked.users_secret if asked.users_secret else "dfp_users",
         label="com.df.usersSecret" if asked.users_secret else "com.df.users",

@@ -1,12 +1,12 @@
 """The composition root: builds the objects of each role, runs them, and stops them in order."""
 
 import asyncio
-import hashlib
+import gc
 import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,29 +19,38 @@ import uvicorn
 
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
-from controller.endpoints import Surroundings
-from controller.environment import SECRETS_DIR
+from controller.endpoints import Needs, Surroundings
+from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
-from controller.haproxy.binary import find_haproxy, has_quic
+from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.limits import machine_limits
+from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.common import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
-from controller.interfaces import Declarations, ListenerInterfaces, add_interfaces, read_declarations, writers_of
+from controller.interfaces import (
+    Declarations,
+    ListenerInterfaces,
+    add_interfaces,
+    read_declarations,
+    seal_of,
+    writers_of,
+)
 from controller.loop import ControlLoop, Pace, Result, Round
+from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
+from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import HostResolver, read_surroundings
-from models.machine import Machine
+from controller.surroundings import check_interfaces, read_surroundings
+from controller.template_folder import TemplateFolder
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
 
@@ -57,6 +66,10 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     Raises:
         PermanentError: the settings cannot be used on this machine.
     """
+    for notice in notices(secrets_dir):
+        log.warning("A variable has no effect", **notice)
+    check_interfaces(settings)
+    _collect_seldom()
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
@@ -71,15 +84,20 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         source=source,
         dataplane=dataplane,
         settings=settings,
-        machine=_machine(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir, certificates),
+        machine=machine_for(settings, dataplane),
+        read_surroundings=_surroundings_reader(secrets_dir, certificates, TemplateFolder(settings.templates_dir)),
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(status, metrics, lambda: _proxy_readiness(convergence.first.is_set(), source))
+    app = make_proxy_app(
+        status,
+        metrics,
+        lambda: _proxy_readiness(convergence.first.is_set(), source),
+        HAProxyMetrics(dataplane.statistics),
+    )
     add_interfaces(
         app,
         settings,
@@ -89,7 +107,6 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         converged=convergence.first.is_set,
         mark_dirty=loop.mark_dirty,
         forget=reconciler.forget_observed,
-        certificates=status.certificates_view,
     )
     try:
         await _run_until_stopped(
@@ -124,7 +141,7 @@ class _Convergence:
         listeners = self.declared.listeners
         if listeners is not None:
             listeners.programmed = self.declared.source.origin(snapshot)
-            listeners.conditions = _digest(self.status)
+            listeners.conditions = self.status.digest
 
 
 async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
@@ -133,11 +150,21 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     Raises:
         PermanentError: the settings cannot be used.
     """
+    _collect_seldom()
     metrics = Metrics()
     published = Published()
-    docker = DockerSource(settings.docker_host, settings.df_notify_label, with_declared=writers_of(settings).enabled)
+    if settings.without_effect:
+        log.warning("Variables that change nothing", **settings.without_effect)
+    docker = DockerSource(
+        settings.engine,
+        settings.df_notify_label,
+        with_declared=writers_of(settings).enabled,
+        slow_poll=settings.polling_interval,
+        events=settings.event_types,
+    )
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
+    docker.events_lost = interfaces.events_lost
 
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):
@@ -165,6 +192,14 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     log.info("Stopped")
 
 
+def _collect_seldom() -> None:
+    """Have Python look for reference cycles seldom: walking through all that is known of 5,000 services takes a while.
+
+    Hardly anything here is in a cycle; everything else is let go of at once.
+    """
+    gc.set_threshold(50_000, 50, 100)
+
+
 def _patience() -> Backoff:
     """Return a backoff for rounds: short, since whoever was away is to be noticed soon when it is back."""
     return Backoff(longest=5.0)
@@ -176,9 +211,9 @@ def _source(settings: ProxySettings) -> HealthySource:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        return ListenerSource(
-            settings.listener_address, token=token, replica=socket.gethostname(), state_dir=settings.state_dir
-        )
+        # The port tells several proxies of one machine apart, and is the same after a restart.
+        replica = f"{socket.gethostname()}:{settings.port}"
+        return ListenerSource(settings.listener_address, token=token, replica=replica, state_dir=settings.state_dir)
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -187,6 +222,7 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
         settings.certs_dir,
         secrets_dir,
         settings.state_dir,
+        seal=seal_of(settings),
         ca_file=settings.ca_file,
         crt_list=settings.crt_list_path,
     )
@@ -195,38 +231,18 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     return HAProxyDataplane(
-        find_haproxy(settings.haproxy_binary), state_dir=settings.state_dir, run_dir=settings.run_dir
+        find_haproxy(settings.haproxy_binary),
+        state_dir=settings.state_dir,
+        run_dir=settings.run_dir,
+        terminate_on_reload=settings.terminate_on_reload,
     )
-
-
-def _machine(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
-    limits = machine_limits()
-    return Machine(
-        maxconn=settings.maxconn or limits.maxconn,
-        fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-        quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
-    )
-
-
-def _can_quic(binary: Path) -> bool:
-    if has_quic(binary):
-        return True
-    log.warning("ENABLE_H3 has no effect: this HAProxy, or its TLS library, does not speak QUIC", haproxy=str(binary))
-    return False
 
 
 def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore
-) -> Callable[[Iterable[str]], Awaitable[Surroundings]]:
+    secrets_dir: Path, certificates: CertificateStore, templates: TemplateFolder
+) -> Callable[[Needs], Awaitable[Surroundings]]:
     resolver = HostResolver()
-    return lambda hosts: read_surroundings(resolver, hosts, secrets_dir, certificates)
-
-
-def _digest(status: StatusStore) -> str:
-    facts = [(name, fact.type, fact.status, fact.reason) for name, all_ in status.conditions.items() for fact in all_]
-    return hashlib.sha256(repr(sorted(facts)).encode()).hexdigest()[:16]
+    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates, templates)
 
 
 def _staleness(source: HealthySource) -> float:

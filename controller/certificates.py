@@ -7,7 +7,7 @@ looking at an unchanged folder costs one look at each file's entry.
 import asyncio
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -21,14 +21,17 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from watchfiles import awatch
 
 from controller.pem import LARGEST, Pem, PemError, read_authorities, read_certificate, split_pem
+from controller.sealing import Seal
+from controller.stored_certificates import StoredCertificates
 from models.certificates import Certificate, CertificateFiles, CertificateSource, RejectedCertificate
+from models.snapshot import StoredCertificate
 
 log = structlog.get_logger()
 
 SECRET_PREFIXES = ("cert-", "cert_")
 AUTHORITY_PREFIXES = ("ca-", "ca_")
 AUTHORITY_FOLDER = "ca"
-_SIDE_FILES = (".ocsp", ".sctl", ".issuer", ".dh")
+SIDE_FILES = (".ocsp", ".sctl", ".issuer", ".dh")
 """What HAProxy may find beside a certificate: nothing to be read here, and no fault."""
 _KEY = ".key"
 _SELF_SIGNED_FILE = "self-signed.pem"
@@ -49,6 +52,7 @@ def put_folder(state_dir: Path) -> Path:
 class CertificateStore:
     """Reads certificates from ``certs_dir``, from what was put through the API, and from secrets in ``secrets_dir``.
 
+    What was put is in a folder here, or kept in the Swarm, sealed with ``seal``; of two by one name the latter counts.
     The certificate that is shown while there is no other is made once and kept in ``state_dir``. ``ca_file`` and
     ``crt_list`` are files of the operator that HAProxy reads by itself, to be noticed when they change.
     """
@@ -59,6 +63,7 @@ class CertificateStore:
         secrets_dir: Path,
         state_dir: Path,
         *,
+        seal: Seal | None = None,
         ca_file: Path | None = None,
         crt_list: Path | None = None,
     ) -> None:
@@ -67,22 +72,26 @@ class CertificateStore:
         self._state_dir = state_dir
         self._ca_file = ca_file
         self._crt_list = crt_list
+        self._stored = StoredCertificates(seal or Seal())
         self._files: dict[Path, tuple[_Signature, Pem | str]] = {}
         self._results: dict[tuple[Path, Pem, Pem | None], _Result] = {}
         self._good: dict[Path, Certificate] = {}
         self._fallback: Certificate | None = None
 
-    def read(self) -> CertificateFiles:
+    def read(self, stored: Collection[StoredCertificate] = ()) -> CertificateFiles:
         """Return everything there is now; what cannot be read is told, never raised.
 
         A file that has become unreadable counts as what it held before, since it may just be being written.
+        ``stored`` are the certificates that the Swarm keeps.
         """
-        put = dict.fromkeys(_regular_files(put_folder(self._state_dir)), CertificateSource.FOLDER)
+        names = {each.name for each in stored}
+        files = (path for path in _regular_files(put_folder(self._state_dir)) if path.name not in names)
+        put = dict.fromkeys(files, CertificateSource.API)
         folder = put | dict.fromkeys(_regular_files(self._certs_dir), CertificateSource.FOLDER)
         secrets = dict.fromkeys(_secrets(self._secrets_dir, SECRET_PREFIXES), CertificateSource.SECRET)
-        sources = {path: source for path, source in (folder | secrets).items() if path.suffix not in _SIDE_FILES}
+        sources = {path: source for path, source in (folder | secrets).items() if path.suffix not in SIDE_FILES}
         contents = {path: self._content(path) for path in sources}
-        results = list(self._judge(contents, sources))
+        results = [*self._stored.read(stored), *self._judge(contents, sources)]
         self._forget({*contents, *(authorities := self._authority_files())})
         return CertificateFiles(
             usable=tuple(result for result in results if isinstance(result, Certificate)),

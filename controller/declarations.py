@@ -6,6 +6,7 @@ Where there is a listener, it keeps them in the Swarm (`controller.forwarding`);
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -29,18 +30,29 @@ class DeclarationRefusedError(SwarmgateError):
         self.status = status
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What has been changed: the ``version`` that it will appear with, 0 if it is gone.
+
+    ``published`` has, by the URL of each listener that knows of the change, the etag of a world that has it.
+    """
+
+    version: int = 0
+    published: Mapping[str, str] = field(default_factory=dict)
+
+
 class Keeper(Protocol):
     """Where declared services are kept."""
 
-    async def put(self, name: str, labels: Mapping[str, str]) -> int:
-        """Keep a service, in place of what was kept by this name; return the version that it will appear with.
+    async def put(self, name: str, labels: Mapping[str, str]) -> Receipt:
+        """Keep a service, in place of what was kept by this name.
 
         Raises:
             DeclarationRefusedError: it cannot be kept.
         """
 
-    async def remove(self, name: str) -> bool:
-        """Forget a service; False if there was none.
+    async def remove(self, name: str) -> Receipt | None:
+        """Forget a service; None if there was none.
 
         Raises:
             DeclarationRefusedError: it cannot be told whether it is forgotten.
@@ -71,7 +83,7 @@ class FileKeeper:
         """Everything that is kept, sorted by name."""
         return tuple(self._services[name] for name in sorted(self._services))
 
-    async def put(self, name: str, labels: Mapping[str, str]) -> int:
+    async def put(self, name: str, labels: Mapping[str, str]) -> Receipt:
         """Keep a service on disk; see `Keeper.put`."""
         async with self._turn:
             known = self._services.get(name)
@@ -84,15 +96,15 @@ class FileKeeper:
                 created_at=known.created_at if known else now,
             )
             await self._save({**self._services, name: service})
-            return service.version
+            return Receipt(service.version)
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str) -> Receipt | None:
         """Forget a service, on disk too; see `Keeper.remove`."""
         async with self._turn:
             if name not in self._services:
-                return False
+                return None
             await self._save({known: service for known, service in self._services.items() if known != name})
-            return True
+            return Receipt()
 
     async def _save(self, services: dict[str, SwarmService]) -> None:
         content = Snapshot(services=tuple(services[name] for name in sorted(services))).model_dump_json().encode()

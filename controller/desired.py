@@ -1,162 +1,70 @@
-"""From a `Snapshot` to `Desired`: reading labels, settling conflicts, finding endpoints and users. Pure.
+"""From judged services to `Desired`: their pieces put together, and conflicts between them settled. Pure.
 
-A service is an island: whatever is wrong with one is written in its conditions and changes no other's backends. One
-whose labels became invalid keeps its last valid form, except when the broken label narrows access: then its routes
-answer 503 rather than open up.
+A service is an island: whatever is wrong with one is written in its conditions and changes no other's backends. Where
+several want the same, the oldest one has it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import partial
 from types import MappingProxyType
 
-from controller.access import UserListResult, user_list_of
-from controller.endpoints import Surroundings, endpoints_of, outside_host
-from controller.tls import client_facts, facts_of, identity_of, list_all
+from controller.endpoints import Surroundings
+from controller.judging import Judged
+from controller.pieces import Part, Piece, piece_of
+from controller.tls import facts_of, list_all
 from models import conditions
-from models.claims import claims_of
+from models.certificates import CertificateList
 from models.conditions import Condition
-from models.proxy import Backend, Desired, TcpFrontend
-from models.reading import PREFIX, LabelRules, Reading, read_labels
+from models.memo import Memo
+from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
+from models.proxy import Backend, Desired, TcpFrontend, TemplateTexts
 from models.routing import Claim, Conflict, RoutingTable, build_routing
-from models.service import Destination, ProxyService, Way
 from models.settings import ProxySettings
-from models.snapshot import Snapshot, SwarmService
-from models.types import is_name
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A Swarm service with the form that is to be run for it, and what has been found out on the way.
+class Builder:
+    """Builds one desired state after the other; the piece of a service that is the same is not worked out again."""
 
-    ``good`` is the form to go back to when the next labels are invalid; a form that had to be closed is none.
-    """
+    def __init__(self, settings: ProxySettings) -> None:
+        self._settings = settings
+        self._pieces = Memo(partial(piece_of, settings=settings))
+        self._surroundings = Surroundings()
+        self._last = Memo(self._build)
 
-    swarm: SwarmService
-    form: ProxyService
-    good: ProxyService | None
-    closed: bool = False
-    found: tuple[Condition, ...] = ()
-    deprecations: tuple[str, ...] = ()
+    def __call__(
+        self,
+        judged: Judged,
+        surroundings: Surroundings,
+        refused_certificates: Mapping[str, str] = MappingProxyType({}),
+        templates: Mapping[str, TemplateTexts] = MappingProxyType({}),
+    ) -> Desired:
+        """Build the desired state of HAProxy and the conditions of every service.
 
-    @property
-    def seniority(self) -> tuple[object, ...]:
-        """Sorts services that compete for the same thing: the first wins."""
-        return (self.swarm.created_at, self.form.acl_name, self.swarm.name)
+        ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words; ``templates`` the texts
+        of templates in force until now, by service id.
+        """
+        if replace(surroundings, now=self._surroundings.now) != self._surroundings:
+            self._surroundings = surroundings
+        with_own = (each for each in judged.candidates if each.form.certificates.service_cert)
+        forms = (each.form for each in sorted(with_own, key=lambda each: each.seniority))
+        certificates = list_all(forms, self._settings, surroundings, refused_certificates)
+        desired = self._last("last", judged, self._surroundings, certificates, dict(templates))
+        self._last.forget_unused()
+        return desired
 
-    def with_condition(self, condition: Condition) -> "Candidate":
-        """Return the same with one more fact."""
-        return replace(self, found=(*self.found, condition))
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The services that have a form to run, and the conditions of those that have none."""
-
-    candidates: tuple[Candidate, ...]
-    refused: Mapping[str, tuple[Condition, ...]]
-
-
-@dataclass(slots=True)
-class _Build:
-    """What `build_desired` collects while it walks the candidates."""
-
-    backends: list[Backend] = field(default_factory=list)
-    groups: dict[str, Backend] = field(default_factory=dict)
-    frontends: dict[int, TcpFrontend] = field(default_factory=dict)
-    claims: list[Claim] = field(default_factory=list)
-    conditions: dict[str, list[Condition]] = field(default_factory=dict)
-    present: set[str] = field(default_factory=set)
-    redirects: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-
-def judge(
-    snapshot: Snapshot, settings: ProxySettings, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
-) -> Judged:
-    """Decide for every service which form of it is to be run.
-
-    Args:
-        snapshot: the world.
-        settings: the proxy's own.
-        forms: the valid forms in force until now, by service id.
-        rejected: services whose configuration HAProxy refused, with its words, by service name.
-    """
-    candidates: list[Candidate] = []
-    refused: dict[str, tuple[Condition, ...]] = {}
-    for service in filter(partial(_is_for, settings), snapshot.services):
-        candidate = _candidate(service, settings.label_rules, forms.get(service.id))
-        if service.name in rejected and isinstance(candidate, Candidate):
-            candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
-        if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
-            candidate = (*candidate.found, conditions.switched_off())
-        if isinstance(candidate, Candidate):
-            candidates.append(candidate)
-        else:
-            refused[service.name] = candidate
-    return _settle_names(candidates, refused)
-
-
-def _is_for(settings: ProxySettings, service: SwarmService) -> bool:
-    """Return whether a service is for this proxy instance; one that is for another is none of our business."""
-    asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
-    return not settings.filter_proxy_instance_name or asked.lower() == settings.proxy_instance_name.lower()
-
-
-def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
-    """Give each ``aclName`` to the oldest service that uses it."""
-    owners: dict[str, Candidate] = {}
-    for candidate in sorted(candidates, key=lambda candidate: candidate.seniority):
-        owner = owners.setdefault(candidate.form.acl_name, candidate)
-        if owner is not candidate:
-            conflict = conditions.name_conflict(name=owner.form.acl_name, winner=owner.swarm.name)
-            refused[candidate.swarm.name] = (*candidate.found, conflict, conditions.not_programmed())
-    return Judged(tuple(sorted(owners.values(), key=lambda candidate: candidate.swarm.name)), refused)
-
-
-def _candidate(
-    service: SwarmService, rules: LabelRules, last: ProxyService | None
-) -> Candidate | tuple[Condition, ...]:
-    if not is_name(service.name):
-        return (conditions.invalid_name(service.name), conditions.not_programmed())
-    reading = _read(service.name, frozenset(service.labels.items()), rules)
-    candidate = partial(Candidate, service, deprecations=reading.deprecations)
-    if reading.service is not None:
-        return candidate(reading.service, reading.service, found=(conditions.accepted(),))
-    invalid = conditions.invalid_labels(
-        (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
-    )
-    if last is None and service.previous_labels is not None:
-        last = _read(service.name, frozenset(service.previous_labels.items()), rules).service
-    if reading.restricts:
-        form = _without_restrictions(service, reading, rules) or last
-        if form is not None:
-            return candidate(form, last, closed=True, found=(invalid, conditions.failed_closed()))
-    if last is None or reading.restricts:
-        return (invalid, conditions.not_programmed())
-    return candidate(last, last, found=(invalid, conditions.last_good_kept()))
-
-
-@lru_cache(maxsize=32768)
-def _read(name: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
-    """Read labels, or remember them: between two reconciles nearly all are the same."""
-    return read_labels(name, dict(labels), rules)
-
-
-def _without_restrictions(service: SwarmService, reading: Reading, rules: LabelRules) -> ProxyService | None:
-    """Read the labels less those that narrow access and are wrong: it tells which routes are to be closed."""
-    broken = {problem.label for problem in reading.problems if problem.restricts}
-    rest = {label: value for label, value in service.labels.items() if label not in broken}
-    return _read(service.name, frozenset(rest.items()), rules).service
-
-
-def hosts_outside(judged: Judged) -> frozenset[str]:
-    """Return the host names that must be resolved before the desired state can be built."""
-    return frozenset(
-        host
-        for candidate in judged.candidates
-        for destination in candidate.form.destinations
-        if (host := outside_host(candidate.swarm, destination)) is not None
-    )
+    def _build(
+        self,
+        judged: Judged,
+        surroundings: Surroundings,
+        certificates: CertificateList,
+        templates: Mapping[str, TemplateTexts],
+    ) -> Desired:
+        pieces = [
+            self._pieces(each.swarm.id, each, surroundings, templates.get(each.swarm.id)) for each in judged.candidates
+        ]
+        self._pieces.forget_unused()
+        return _assembled(pieces, judged, certificates, self._settings)
 
 
 def build_desired(
@@ -164,155 +72,187 @@ def build_desired(
     settings: ProxySettings,
     surroundings: Surroundings,
     refused_certificates: Mapping[str, str] = MappingProxyType({}),
+    templates: Mapping[str, TemplateTexts] = MappingProxyType({}),
 ) -> Desired:
-    """Build the desired state of HAProxy and the conditions of every service.
-
-    ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words.
-    """
-    build = _Build()
-    candidates = sorted(judged.candidates, key=lambda candidate: candidate.seniority)
-    for candidate in candidates:
-        facts = build.conditions.setdefault(candidate.swarm.name, list(candidate.found))
-        facts.insert(0, conditions.resolved_refs())
-        facts.insert(0, conditions.programmed())
-        for destination in candidate.form.destinations:
-            _add_destination(build, candidate, destination, settings, surroundings)
-        if candidate.swarm.name not in build.present:
-            facts.append(conditions.not_programmed())
-    routing = _settle_routes(build)
-    certificates = list_all((candidate.form for candidate in candidates), settings, surroundings, refused_certificates)
-    for name, fact in facts_of(certificates):
-        build.conditions[name].append(fact)
-    return Desired(
-        backends=tuple(sorted((*build.backends, *build.groups.values()), key=lambda backend: backend.name)),
-        tcp_frontends=tuple(build.frontends[port] for port in sorted(build.frontends)),
-        routing=routing,
-        redirects={domain: build.redirects[domain][0] for domain in sorted(build.redirects)},
-        certificates=certificates,
-        forms={candidate.swarm.id: candidate.good for candidate in judged.candidates if candidate.good},
-        conditions=_versioned(judged, build),
-        deprecations={
-            candidate.swarm.name: candidate.deprecations for candidate in judged.candidates if candidate.deprecations
-        },
-    )
+    """Build one desired state; see `Builder`."""
+    return Builder(settings)(judged, surroundings, refused_certificates, templates)
 
 
-def _add_destination(
-    build: _Build,
-    candidate: Candidate,
-    destination: Destination,
-    settings: ProxySettings,
-    surroundings: Surroundings,
-) -> None:
-    facts = build.conditions[candidate.swarm.name]
-    access = _access(candidate, destination, settings, surroundings)
-    proof = identity_of(candidate.swarm, destination, surroundings)
-    facts.extend((*access.conditions, *proof.conditions, *client_facts(destination, settings)))
-    facts.extend(_claim_redirects(build, candidate, destination))
-    for way in candidate.form.ways(destination):
-        name = _backend_name(destination, way)
-        if destination.matching.req_mode == "tcp":
-            if candidate.closed and destination.balancing.service_group:
+def _by_age(pieces: Iterable[Piece]) -> list[Piece]:
+    return sorted(pieces, key=lambda piece: piece.candidate.seniority)
+
+
+@dataclass(slots=True)
+class _Contest:
+    """Who gets what only one service can have; services are let in by age, the oldest first."""
+
+    backends: list[Backend] = field(default_factory=list)
+    groups: dict[str, Backend] = field(default_factory=dict)
+    group_names: dict[tuple[str, str], str] = field(default_factory=dict)
+    ports: dict[int, tuple[str, str]] = field(default_factory=dict)
+    frontends: dict[int, TcpFrontend] = field(default_factory=dict)
+    name_claims: list[NameClaim] = field(default_factory=list)
+    redirects: dict[str, tuple[str, Claim]] = field(default_factory=dict)
+
+    def enter(self, piece: Piece) -> list[Condition]:
+        """Give a service what nobody has taken before, and return what is to be said of it."""
+        facts = [*piece.first_facts]
+        has_backend = False
+        for part in piece.parts:
+            facts.extend(part.destination_facts)
+            if part.group and piece.candidate.closed:
                 continue
-            if conflict := _claim_port(build, candidate, destination, name, settings):
+            if conflict := self._claim_port(piece, part):
                 facts.append(conflict)
                 continue
-        endpoints = endpoints_of(
-            candidate.swarm, destination, way.port, surroundings, by_task=_by_task(destination, settings)
-        )
-        facts.extend(filter(None, (endpoints.condition,)))
-        build.present.add(candidate.swarm.name)
-        backend = Backend(
-            name=name,
-            service=candidate.swarm.name,
-            destination=destination,
-            servers=endpoints.servers,
-            user_list=access.user_list,
-            closed=candidate.closed or access.closed or proof.closed,
-            identity=proof.identity,
-        )
-        if backend.mode == "http":
-            ready = bool(backend.servers) and not backend.closed
-            build.claims.extend(claims_of(candidate.form, destination, way, candidate.swarm.created_at, ready=ready))
-        if destination.matching.req_mode == "tcp" and destination.balancing.service_group:
-            facts.extend(_join_group(build, destination.balancing.service_group, backend))
-        else:
-            build.backends.append(backend)
+            has_backend = True
+            facts.extend(part.facts)
+            self.name_claims.extend(part.name_claims)
+            facts.extend(self._add(part, piece.candidate.form.published_name))
+        facts.extend(self._claim_redirects(piece))
+        return facts if has_backend else [*facts, conditions.not_programmed()]
 
+    def _claim_port(self, piece: Piece, part: Part) -> Condition | None:
+        claim = part.port
+        if claim is None:
+            return None
+        if claim.conflict is not None:
+            return claim.conflict
+        user, owner = self.ports.setdefault(claim.port, (claim.user, piece.candidate.swarm.name))
+        if user != claim.user:
+            return conditions.port_conflict(port=claim.port, winner=f"service {owner}")
+        if claim.frontend is not None:
+            self.frontends.setdefault(claim.port, claim.frontend)
+        return None
 
-def _claim_redirects(build: _Build, candidate: Candidate, destination: Destination) -> Iterator[Condition]:
-    """Claim the domains that are redirected; tell of those that an older service redirects elsewhere."""
-    for domain in destination.redirects.redirect_from_domain:
-        wanted = (destination.matching.service_domain[0], candidate.swarm.name)
-        target, owner = build.redirects.setdefault(domain, wanted)
-        if target != wanted[0]:
-            yield conditions.route_conflict(route=f"the redirect from {domain}", winner=owner)
+    def _add(self, part: Part, name: str) -> Iterable[Condition]:
+        if part.group is not None:
+            return self._join(part.group, part.backend, name)
+        self.backends.append(part.backend)
+        return ()
 
+    def _join(self, group: str, member: Backend, name: str) -> tuple[Condition, ...]:
+        """Put a member's servers into its group's backend, whose options are those of the first member.
 
-def _backend_name(destination: Destination, way: Way) -> str:
-    group = destination.balancing.service_group
-    if destination.matching.req_mode == "tcp" and group:
-        return f"tcpListen_{group}_{destination.matching.src_port}"
-    return way.backend
-
-
-def _by_task(destination: Destination, settings: ProxySettings) -> bool:
-    in_group = destination.matching.req_mode == "tcp" and destination.balancing.service_group is not None
-    return settings.endpoints == "tasks" or destination.balancing.by_task or in_group
-
-
-def _join_group(build: _Build, group: str, member: Backend) -> Iterator[Condition]:
-    """Put a member's servers into its group's backend, whose options are those of the first member.
-
-    Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``.
-    """
-    prefix = f"{group}-{member.service}{member.destination.target.port}"
-    servers = tuple(replace(server, name=server.name.replace(member.service, prefix, 1)) for server in member.servers)
-    leader = build.groups.get(member.name)
-    if leader is None:
-        build.groups[member.name] = replace(member, servers=servers)
-    elif leader.destination.access != member.destination.access:
-        yield conditions.group_conflict(group=group, leader=leader.service)
-    else:
+        Source: DFP's ``serviceGroup``; servers are named as there, ``<group>-<service><port>_<task>``. Of two services
+        that are published under the same ``name`` the second one's servers have its full name.
+        """
+        owner = self.group_names.setdefault((member.name, name), member.service)
+        shown = name if owner == member.service else member.service
+        prefix = f"{group}-{shown}{member.destination.target.port}"
+        servers = tuple(replace(server, name=server.name.replace(name, prefix, 1)) for server in member.servers)
+        leader = self.groups.get(member.name)
+        if leader is None:
+            self.groups[member.name] = replace(member, servers=servers)
+            return ()
+        if leader.destination.access != member.destination.access:
+            return (conditions.group_conflict(group=group, leader=leader.service),)
         others = () if member.service in leader.services else (member.service,)
         known = {server.name for server in leader.servers}
         new = tuple(server for server in servers if server.name not in known)
         joined = replace(leader, servers=(*leader.servers, *new), others=(*leader.others, *others))
-        build.groups[member.name] = joined
+        self.groups[member.name] = joined
+        return ()
+
+    def _claim_redirects(self, piece: Piece) -> Iterable[Condition]:
+        """Claim the domains that are redirected; tell of those that an older service redirects elsewhere."""
+        for wanted, claim in piece.redirects:
+            target, owner = self.redirects.setdefault(claim.domain, (wanted, claim))
+            if target != wanted:
+                yield conditions.route_conflict(route=f"the redirect from {claim.domain}", winner=owner.service)
 
 
-def _access(
-    candidate: Candidate, destination: Destination, settings: ProxySettings, surroundings: Surroundings
-) -> UserListResult:
-    if destination.matching.req_mode == "tcp":
-        return UserListResult()
-    return user_list_of(candidate.swarm.name, destination.authentication, settings, surroundings.secrets)
+@dataclass(slots=True)
+class _Facts:
+    """What is to be said of services beside what their pieces say."""
+
+    by_name: dict[str, list[Condition]]
+    pieces: Mapping[str, Piece]
+
+    def add(self, name: str, fact: Condition) -> None:
+        """Say one thing more about a service."""
+        if name not in self.by_name:
+            self.by_name[name] = [*self.pieces[name].conditions]
+        self.by_name[name].append(fact)
+
+    def merged(self, refused: Mapping[str, tuple[Condition, ...]]) -> dict[str, tuple[Condition, ...]]:
+        """Return one condition of each type for every service, by name."""
+        found = {name: piece.conditions for name, piece in self.pieces.items() if name not in self.by_name}
+        found |= {name: conditions.merged(facts) for name, facts in self.by_name.items()}
+        found |= {name: conditions.merged((*conditions.pending(), *facts)) for name, facts in refused.items()}
+        return dict(sorted(found.items()))
 
 
-def _claim_port(
-    build: _Build, candidate: Candidate, destination: Destination, backend: str, settings: ProxySettings
-) -> Condition | None:
-    """Claim the TCP port of a destination; return the conflict if somebody has it."""
-    port = destination.matching.src_port or 0
-    if port in {settings.port, *(bind.port for bind in settings.binds)}:
-        return conditions.port_conflict(port=port, winner="the proxy itself")
-    connection = destination.connection
-    frontend = TcpFrontend(
-        port,
-        candidate.swarm.name,
-        backend,
-        timeout_client=connection.timeout_client,
-        keep_alive=connection.clitcpka,
+def _assembled(
+    pieces: Sequence[Piece], judged: Judged, certificates: CertificateList, settings: ProxySettings
+) -> Desired:
+    contest = _Contest()
+    facts = _Facts(
+        {each.candidate.swarm.name: contest.enter(each) for each in _by_age(filter(_competes, pieces))},
+        {each.candidate.swarm.name: each for each in pieces},
     )
-    owner = build.frontends.setdefault(port, frontend)
-    return None if owner.backend == backend else conditions.port_conflict(port=port, winner=f"service {owner.service}")
+    backends = [backend for piece in pieces if not piece.competes for backend in piece.backends]
+    claims = [claim for piece in pieces for claim in piece.claims]
+    own_routes = sorted((each.filled.routes for each in pieces if each.filled.routes), key=lambda own: own.acl_name)
+    routing = _settle_routes(claims, facts, has_own_routes=bool(own_routes))
+    passthrough = _settle_passthrough(contest, claims, facts, certificates, settings)
+    for name, fact in facts_of(certificates):
+        facts.add(name, fact)
+    candidates = [piece.candidate for piece in pieces]
+    return Desired(
+        backends=tuple(
+            sorted((*backends, *contest.backends, *contest.groups.values()), key=lambda backend: backend.name)
+        ),
+        tcp_frontends=tuple(contest.frontends[port] for port in sorted(contest.frontends)),
+        passthrough=passthrough,
+        routing=routing,
+        redirects={domain: contest.redirects[domain][0] for domain in sorted(contest.redirects)},
+        certificates=certificates,
+        forms={each.swarm.id: each.good for each in candidates if each.good},
+        conditions=facts.merged(judged.refused),
+        deprecations={each.swarm.name: each.deprecations for each in candidates if each.deprecations},
+        own_routes=tuple(own_routes),
+        templates={each.candidate.swarm.id: each.filled.texts for each in pieces if each.filled.texts},
+    )
 
 
-def _settle_routes(build: _Build) -> RoutingTable:
-    routing, conflicts = build_routing(dict.fromkeys(build.claims))
+def _competes(piece: Piece) -> bool:
+    return piece.competes
+
+
+def _settle_routes(claims: Iterable[Claim], facts: _Facts, *, has_own_routes: bool) -> RoutingTable:
+    routing, conflicts = build_routing(claims, default_apart=has_own_routes)
     for conflict in conflicts:
-        build.conditions[conflict.loser.service].append(_conflict_fact(conflict))
+        facts.add(conflict.loser.service, _conflict_fact(conflict))
     return routing
+
+
+def _settle_passthrough(
+    contest: _Contest,
+    claims: Sequence[Claim],
+    facts: _Facts,
+    certificates: CertificateList,
+    settings: ProxySettings,
+) -> PassthroughTable:
+    """Settle who has connections passed through, against all HTTP services where the proxy ends TLS itself."""
+    if not contest.name_claims:
+        return PassthroughTable()
+    speaks_tls = settings.crt_list_path is not None or certificates.default is not None
+    shared = frozenset(bind.port for bind in settings.binds if bind.ssl and speaks_tls)
+    http = (*claims, *(claim for _, claim in contest.redirects.values()))
+    settled = settle_names(dict.fromkeys(contest.name_claims), http, shared)
+    for conflict in settled.conflicts:
+        facts.add(conflict.loser.service, _name_conflict_fact(conflict))
+    for each in settled.passed:
+        facts.add(each.service, conditions.passed_through(name=each.name, port=each.port, winner=each.winner))
+    return settled.table
+
+
+def _name_conflict_fact(conflict: NameConflict) -> Condition:
+    route = conflict.loser.route
+    if conflict.winner == conflict.loser.service:
+        return conditions.route_repeated(route=route, index=conflict.winner_index)
+    return conditions.route_conflict(route=route, winner=conflict.winner)
 
 
 def _conflict_fact(conflict: Conflict) -> Condition:
@@ -320,9 +260,3 @@ def _conflict_fact(conflict: Conflict) -> Condition:
     if winner.service == conflict.loser.service:
         return conditions.route_repeated(route=route, index=winner.index)
     return conditions.route_conflict(route=route, winner=winner.service)
-
-
-def _versioned(judged: Judged, build: _Build) -> dict[str, tuple[Condition, ...]]:
-    """Return the last fact of each type for every service, with the version of the service it is about."""
-    facts: dict[str, Iterable[Condition]] = {**build.conditions, **judged.refused}
-    return {name: conditions.merged((*conditions.pending(), *facts[name])) for name in sorted(facts)}

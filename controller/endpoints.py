@@ -4,17 +4,18 @@ Addresses come from the Docker API, never from DNS: the one that counts is that 
 is attached to.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
+from controller.templates import TemplateFile
 from models import conditions
 from models.certificates import CertificateFiles
 from models.conditions import Condition
 from models.proxy import Server
 from models.service import Destination
-from models.snapshot import EPOCH, Interface, SwarmService, Task
+from models.snapshot import EPOCH, Interface, StoredCertificate, SwarmService, Task
 
 Network = IPv4Network | IPv6Network
 
@@ -24,14 +25,30 @@ class Surroundings:
     """What the proxy finds around itself.
 
     ``networks`` are those of its own interfaces; ``hosts`` the addresses of names outside the Swarm; ``secrets``
-    the contents of the mounted secrets by name; ``now`` is when it all was read.
+    the contents of the mounted secrets by name; ``templates`` the files of templates by their path in their folder;
+    ``unusable_ports`` are those that HAProxy cannot listen on, with the
+    reason; ``now`` is when it all was read.
     """
 
     networks: tuple[Network, ...] = ()
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
+    templates: Mapping[str, TemplateFile] = field(default_factory=dict, repr=False)
+    unusable_ports: Mapping[int, str] = field(default_factory=dict)
     now: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What has to be found out around the proxy: addresses of host names, and whether ports can be listened on.
+
+    ``stored`` are the certificates that the Swarm keeps, which have to be opened.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    ports: frozenset[int] = frozenset()
+    stored: tuple[StoredCertificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +64,64 @@ def outside_host(service: SwarmService, destination: Destination) -> str | None:
     return destination.target.outbound_hostname or service.host
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The networks over which requests may be sent; ``wanted`` are those that the service asks for, None: any."""
+
+    shared: tuple[Network, ...]
+    wanted: frozenset[str] | None
+
+    def first(self, addresses: Iterable[Interface]) -> str | None:
+        """Return the first of some addresses that can be reached."""
+        return next((str(address.ip) for address in addresses if self._leads_to(address)), None)
+
+    def _leads_to(self, address: Interface) -> bool:
+        if self.wanted is not None and str(address.network) not in self.wanted:
+            return False
+        return any(address.ip in network for network in self.shared)
+
+
 def endpoints_of(
-    service: SwarmService, destination: Destination, port: int, surroundings: Surroundings, *, by_task: bool
+    service: SwarmService,
+    destination: Destination,
+    port: int,
+    surroundings: Surroundings,
+    *,
+    name: str = "",
+    by_task: bool,
 ) -> Endpoints:
     """Find the servers of one destination, for one port of the service.
 
-    ``by_task`` asks for one server per running task; services without a virtual IP are always served so.
+    ``name`` is what servers are called after, the service's own name if empty. ``by_task`` asks for one server per
+    running task; services without a virtual IP are always served so.
     """
+    name = name or service.name
     host = outside_host(service, destination)
     if host is not None:
-        return _outside(service.name, host, port, surroundings)
+        return _outside(name, host, port, surroundings)
     running = tuple(task for task in service.tasks if task.state == "running")
     if not running:
         return Endpoints(condition=conditions.no_running_tasks(service.name))
+    wanted = destination.target.network
+    reach = _Reach(surroundings.networks, None if wanted is None else service.networks_called(wanted))
     if by_task or service.endpoint_mode == "dnsrr":
-        servers = _task_servers(service, running, port, surroundings)
+        servers = tuple(_task_servers(name, running, port, reach))
     else:
-        address = _shared(service.virtual_ips, surroundings)
-        servers = (Server(service.name, address, port),) if address else ()
-    return Endpoints(servers, None if servers else conditions.network_not_shared(service.name))
+        address = reach.first(service.virtual_ips)
+        servers = (Server(name, address, port),) if address else ()
+    return Endpoints(servers, None if servers else _unreachable(service, wanted, reach))
+
+
+def _unreachable(service: SwarmService, wanted: str | None, reach: _Reach) -> Condition:
+    """Return why a service that runs has no address for the proxy."""
+    if wanted is None:
+        return conditions.network_not_shared(service.name)
+    if not reach.wanted:
+        return conditions.network_not_joined(wanted, joined=sorted({*service.networks.values()}))
+    addresses = [*service.virtual_ips, *(address for task in service.tasks for address in task.addresses)]
+    everywhere = _Reach(reach.shared, None)
+    shared = {service.networks.get(str(each.network), "") for each in addresses if everywhere.first((each,))}
+    return conditions.network_without_proxy(wanted, shared=sorted(filter(None, shared)))
 
 
 def _outside(name: str, host: str, port: int, surroundings: Surroundings) -> Endpoints:
@@ -85,27 +141,15 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _task_servers(
-    service: SwarmService, running: tuple[Task, ...], port: int, surroundings: Surroundings
-) -> tuple[Server, ...]:
+def _task_servers(service: str, running: tuple[Task, ...], port: int, reach: _Reach) -> Iterator[Server]:
     """Return a server per task, named by its slot, so that a replaced task keeps its server."""
     taken: set[str] = set()
-    servers = []
     for task in running:
-        address = _shared(task.addresses, surroundings)
+        address = reach.first(task.addresses)
         if address is None:
             continue
-        name = f"{service.name}_{task.slot or task.node}"
+        name = f"{service}_{task.slot or task.node}"
         if name in taken:  # an update that starts the new task first has two of one slot for a moment
             name = f"{name}_{task.id[:8]}"
         taken.add(name)
-        servers.append(Server(name, address, port))
-    return tuple(servers)
-
-
-def _shared(addresses: Iterable[Interface], surroundings: Surroundings) -> str | None:
-    """Return the first address that lies in one of the proxy's own networks."""
-    for address in addresses:
-        if any(address.ip in network for network in surroundings.networks):
-            return str(address.ip)
-    return None
+        yield Server(name, address, port)

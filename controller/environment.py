@@ -4,6 +4,7 @@ The variable ``STATS_USER`` may come as the secret ``dfp_stats_user``: any of th
 used as a replacement for any of the environment variables".
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,9 +20,13 @@ from pydantic_settings import (
 
 from controller.errors import PermanentError
 from models.settings import ListenerSettings, ProxySettings, Settings
+from models.settings.obsolete import OBSOLETE, obsolete_in
 
 SECRETS_DIR = Path("/run/secrets")
 SECRET_PREFIX = "dfp_"  # noqa: S105 - the beginning of a name
+
+NAMED_ELSEWHERE = ("stats_user", "stats_pass", "stats_uri")
+"""Settings that may be in a variable of any name; ``stats_user_env`` tells which."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -67,7 +72,40 @@ def proxy_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ProxyS
     Raises:
         PermanentError: a value does not parse; the message names the variable.
     """
-    return _read(_ReadProxySettings, secrets_dir, options)
+    return _read(_ReadProxySettings, secrets_dir, {**_named_elsewhere(secrets_dir, options), **options})
+
+
+def _named_elsewhere(secrets_dir: Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings whose values are in a variable or secret of another name, which a third one names.
+
+    Source: DFP's ``STATS_USER_ENV``, ``STATS_PASS_ENV`` and ``STATS_URI_ENV``. Where nobody has set what is named
+    there, DFP takes it for unset, whatever the usual variable says.
+    """
+    found = {}
+    for setting in NAMED_ELSEWHERE:
+        name = str(options.get(f"{setting}_env") or _given(f"{setting}_env".upper(), secrets_dir)).strip()
+        if name and name.upper() != setting.upper():
+            found[setting] = _given(name, secrets_dir) or ProxySettings.model_fields[setting].default
+    return found
+
+
+def _given(name: str, secrets_dir: Path) -> str:
+    """Return what a secret, or else a variable, says; empty if neither does."""
+    path = secrets_dir / f"{SECRET_PREFIX}{name.lower()}"
+    is_plain = "/" not in name and path.is_file()
+    return (_secret(name, path) if is_plain else "") or os.environ.get(name, "")
+
+
+def notices(secrets_dir: Path = SECRETS_DIR) -> list[dict[str, str]]:
+    """Return what to tell the operator about variables that have no effect: the fields of one message for each."""
+    given = {name: _given(name, secrets_dir) for name in OBSOLETE}
+    told = [{"variable": name, "why": each.why, "instead": each.instead} for name, each in obsolete_in(given)]
+    for setting in map(str.upper, NAMED_ELSEWHERE):
+        name = _given(f"{setting}_ENV", secrets_dir)
+        if name not in {"", setting} and not _given(name, secrets_dir):
+            why = f"it names {name}, and there is neither such a variable nor a secret {SECRET_PREFIX}{name.lower()}"
+            told.append({"variable": f"{setting}_ENV", "why": why, "instead": f"set {name}"})
+    return told
 
 
 def listener_settings(*, secrets_dir: Path = SECRETS_DIR, **options: Any) -> ListenerSettings:  # noqa: ANN401

@@ -23,12 +23,24 @@ class PermanentError(SwarmgateError):
     """Trying again with the same input will fail the same way: wait for the world to change."""
 
 
+class MisconfiguredError(PermanentError):
+    """The proxy's own settings are of no use: it ends, and says why, to be started with others."""
+
+
 class SourceUnavailableError(TemporaryError):
     """The source of the world cannot be read now; the last good snapshot stays in force."""
 
 
 class RuntimeRefusedError(TemporaryError):
     """HAProxy answered a runtime command with something other than success."""
+
+
+class StartFailedError(TemporaryError):
+    """HAProxy ended while it started; ``output`` holds its own words, one message a line."""
+
+    def __init__(self, message: str, *, output: str) -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class ConfigRejectedError(PermanentError):

@@ -1,13 +1,18 @@
-"""`ForwardingKeeper`: a proxy's way to have a service kept in the Swarm, by its listeners."""
+"""`ForwardingKeeper`: a proxy's way to have something kept in the Swarm, by its listeners."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 import httpx
+import structlog
 from pydantic import SecretStr
 
-from controller.declarations import DeclarationRefusedError
+from controller.declarations import DeclarationRefusedError, Receipt
 from controller.sources.listener import listener_url
+from models.snapshot import StoredCertificate
+
+log = structlog.get_logger()
 
 _LIMIT = 15.0
 
@@ -16,7 +21,7 @@ class ForwardingKeeper:
     """Hands declarations on to the listeners at ``addresses``, with the API token that admitted them here.
 
     A service is declared at the first listener that answers (several of one Swarm are interchangeable), and undeclared
-    at all of them.
+    at all of them. A certificate is kept by all that answer: they are all asked for it, whatever Swarm they are in.
     """
 
     def __init__(self, addresses: Iterable[str], token: SecretStr | None) -> None:
@@ -28,36 +33,93 @@ class ForwardingKeeper:
         """Let go of all connections."""
         await self._client.aclose()
 
-    async def put(self, name: str, labels: Mapping[str, str]) -> int:
+    async def put(self, name: str, labels: Mapping[str, str]) -> Receipt:
         """Have a service kept; see `Keeper.put`."""
         failures = []
         for url in self._urls:
             try:
-                response = await self._ask("PUT", url, name, dict(labels))
-                return int(response.json()["version"])
+                return _receipt(url, await self._ask("PUT", url, f"services/{quote(name, safe='')}", dict(labels)))
             except httpx.HTTPError as error:
                 failures.append(f"{url} ({str(error) or type(error).__name__})")
-            except (ValueError, KeyError, TypeError):
-                raise DeclarationRefusedError(f"the listener {url} gave an unusable answer", status=502) from None
         raise DeclarationRefusedError(f"no listener can be reached: {', '.join(failures)}")
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str) -> Receipt | None:
         """Have a service forgotten; see `Keeper.remove`."""
-        found = False
+        return await self._remove(f"services/{quote(name, safe='')}")
+
+    async def put_certificate(self, certificate: StoredCertificate) -> Receipt:
+        """Have a certificate kept by every listener that can be reached.
+
+        Raises:
+            DeclarationRefusedError: a listener refuses it, or none can be reached.
+        """
+        path = f"certificates/{quote(certificate.name, safe='')}"
+        body = certificate.model_dump(mode="json", include={"content", "sealed", "put_at"})
+        receipts, failures = [], []
+        for url in self._urls:  # one after the other: of two of one Swarm the second finds it kept
+            try:
+                receipts.append(_receipt(url, await self._ask("PUT", url, path, body)))
+            except httpx.HTTPError as error:
+                failures.append(f"{url} ({str(error) or type(error).__name__})")
+        if not receipts:
+            raise DeclarationRefusedError(f"no listener can be reached: {', '.join(failures)}")
+        if failures:
+            log.warning("Certificate not kept by all listeners", certificate=certificate.name, failures=failures)
+        return _together(receipts)
+
+    async def remove_certificate(self, name: str) -> Receipt | None:
+        """Have a certificate forgotten by every listener; None if none of them knew it.
+
+        Raises:
+            DeclarationRefusedError: a listener cannot be reached, or refuses.
+        """
+        return await self._remove(f"certificates/{quote(name, safe='')}")
+
+    async def behind(self, receipt: Receipt, *, limit: float) -> tuple[str, ...]:
+        """Wait for the replicas that ask the listeners; see `Replicas.behind`."""
+        asked = (self._behind_at(url, etag, limit) for url, etag in receipt.published.items())
+        return tuple(sorted({name for names in await asyncio.gather(*asked) for name in names}))
+
+    async def _behind_at(self, url: str, etag: str, limit: float) -> list[str]:
+        try:
+            response = await self._client.get(f"{url}/v1/replicas", params={"since": etag, "wait": f"{limit:g}"})
+            replicas = response.raise_for_status().json()
+            return [f"{each['replica']} ({each['address']})" for each in replicas if each["awaited"]]
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            log.warning("Listener does not tell what the replicas have programmed", listener=url, error=str(error))
+            return [f"those that {url} knows and does not tell of"]
+
+    async def _remove(self, path: str) -> Receipt | None:
+        receipts = []
         for url in self._urls:
             try:
-                response = await self._ask("DELETE", url, name, None)
+                response = await self._ask("DELETE", url, path, None)
             except httpx.HTTPError as error:
                 words = str(error) or type(error).__name__
                 raise DeclarationRefusedError(f"the listener {url} cannot be reached: {words}") from error
-            found |= response.is_success
-        return found
+            if response.is_success:
+                receipts.append(_receipt(url, response, gone=True))
+        return _together(receipts) if receipts else None
 
-    async def _ask(self, method: str, url: str, name: str, labels: dict[str, str] | None) -> httpx.Response:
-        response = await self._client.request(method, f"{url}/v1/services/{quote(name, safe='')}", json=labels)
+    async def _ask(self, method: str, url: str, path: str, body: dict[str, str] | None) -> httpx.Response:
+        response = await self._client.request(method, f"{url}/v1/{path}", json=body)
         if response.is_success or (method == "DELETE" and response.status_code == httpx.codes.NOT_FOUND):
             return response
         raise DeclarationRefusedError(f"the listener {url} says: {_words(response)}", status=response.status_code)
+
+
+def _receipt(url: str, response: httpx.Response, *, gone: bool = False) -> Receipt:
+    try:
+        said = response.json()
+        return Receipt(0 if gone else int(said["version"]), {url: str(said["etag"])})
+    except (ValueError, KeyError, TypeError):
+        raise DeclarationRefusedError(f"the listener {url} gave an unusable answer", status=502) from None
+
+
+def _together(receipts: Iterable[Receipt]) -> Receipt:
+    found = list(receipts)
+    published = {url: etag for receipt in found for url, etag in receipt.published.items()}
+    return Receipt(max(receipt.version for receipt in found), published)
 
 
 def _words(response: httpx.Response) -> str:

@@ -7,15 +7,25 @@ import os
 import socket
 import sys
 
+_SECRETS = "/run/secrets"
 _TIMEOUT = 2.0
 _LARGEST = 65536
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to compare with
+"""Addresses that stand for all of a machine's, and one of these."""
 
 
-def main() -> int:
-    """Return 0 if the controller on this machine is ready, 1 otherwise with the reason on standard output."""
+def main(secrets: str = _SECRETS) -> int:
+    """Return 0 if the controller on this machine is ready, 1 otherwise with the reason on standard output.
+
+    With ``HEALTHCHECK=false`` nobody is asked. Variables may be secrets in the folder ``secrets``, as everywhere.
+    """
+    if _variable("HEALTHCHECK", secrets).lower() in {"false", "f", "0"}:
+        sys.stdout.write("the health check is switched off (HEALTHCHECK)\n")
+        return 0
+    ip, port = _variable("IP", secrets) or "127.0.0.1", _variable("PORT", secrets) or "8080"
     try:
-        answer = _ask(int(os.environ.get("PORT") or 8080))
-    except OSError as error:
+        answer = _ask(_EVERYWHERE.get(ip, ip), int(port))
+    except (OSError, ValueError) as error:
         sys.stdout.write(f"the controller does not answer: {error}\n")
         return 1
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -23,8 +33,18 @@ def main() -> int:
     return 0 if head.split(b" ", 2)[1:2] == [b"200"] else 1
 
 
-def _ask(port: int) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), _TIMEOUT) as connection:
+def _variable(name: str, secrets: str) -> str:
+    """Return a variable, or what the secret says that is mounted for it."""
+    try:
+        with open(f"{secrets}/dfp_{name.lower()}", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
+            said = file.read().strip()
+    except (OSError, UnicodeDecodeError):
+        said = ""
+    return said or os.environ.get(name, "").strip()
+
+
+def _ask(ip: str, port: int) -> bytes:
+    with socket.create_connection((ip, port), _TIMEOUT) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         parts = []
         while part := connection.recv(_LARGEST):

@@ -1,40 +1,40 @@
 """Puts together what lies between a role's loop and those around it: variables, DFP's and DFSL's API, notifications."""
 
-import asyncio
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
 
+from controller.certificate_keeping import CertificateKeeper, FolderCertificates, SwarmCertificates
 from controller.certificates import put_folder
 from controller.declarations import FileKeeper, Keeper
 from controller.environment import service_variables
 from controller.errors import SourceUnavailableError
 from controller.forwarding import ForwardingKeeper
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.http.answering import Distribution
+from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.listener_api import Gate
 from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
-from controller.http.proxy_api import add_declared_services
+from controller.http.proxy_api import add_declared_services, add_put_certificates
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
 from controller.metrics import Metrics
-from controller.notifications.messages import Vocabulary
+from controller.notifications.messages import Vocabulary, is_running
 from controller.notifications.metrics import DockerFlowMetrics
+from controller.notifications.nodes import NO_HOSTNAMES, Hostnames, NodeNames
 from controller.notifications.notifier import Notifier
 from controller.notifications.targets import read_targets
 from controller.published import Published
+from controller.sealing import Seal
 from controller.sources.declared import DeclaredSource
 from controller.sources.docker_api import DockerSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
-from controller.sources.saved import write_private
 from controller.status import StatusStore
 from controller.swarm_keeper import SwarmKeeper
 from models.declared import read_variables
@@ -42,8 +42,6 @@ from models.settings import ListenerSettings, ProxySettings, Settings
 from models.snapshot import Snapshot
 
 log = structlog.get_logger()
-
-_PEM = (b"-----BEGIN CERTIFICATE-----", b"PRIVATE KEY-----")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +91,20 @@ def add_interfaces(
     converged: Callable[[], bool],
     mark_dirty: Callable[[str], None],
     forget: Callable[[], None],
-    certificates: Callable[[], list[dict[str, Any]]] = list,
 ) -> None:
-    """Add DFP's paths, and those that declare services, to the proxy's application.
+    """Add DFP's paths, and those that declare services and put certificates, to the proxy's application.
 
     ``forget`` makes the next reconcile ask HAProxy anew what it runs.
     """
-    listeners = declarations.listeners
+    listeners, keeper = declarations.listeners, declarations.keeper
+    distribution = Distribution(keeper if isinstance(keeper, ForwardingKeeper) else None)
     declaring = Declaring(
-        declarations.keeper,
+        keeper,
         declarations.source,
         status,
         settings.label_rules,
         mark_dirty,
+        distribution,
         follows_listeners=listeners is not None,
         is_legacy=lambda: listeners is not None and listeners.has_legacy,
     )
@@ -114,6 +113,13 @@ def add_interfaces(
         forget()
         mark_dirty("somebody asked for it")
 
+    certifying = Certifying(
+        _certificate_keeper(settings, keeper),
+        status,
+        distribution,
+        mark_dirty,
+        own_list=settings.crt_list_path is not None,
+    )
     writers = writers_of(settings)
     proxy = Proxy(
         status=status,
@@ -123,11 +129,12 @@ def add_interfaces(
         look_anew=look_anew,
         configuration=dataplane.configuration,
         statistics=dataplane.statistics,
-        put_certificate=partial(_put_certificate, put_folder(settings.state_dir)),
-        certificates=certificates,
+        certifying=certifying,
+        certs_dir=settings.certs_dir,
     )
     add_docker_flow_proxy_api(app, proxy)
     add_declared_services(app, declaring, writers)
+    add_put_certificates(app, certifying, writers)
 
 
 class ListenerInterfaces:
@@ -138,8 +145,14 @@ class ListenerInterfaces:
     ) -> None:
         self._docker = docker
         self._published = published
+        self._event_types = settings.event_types
         self._metrics = DockerFlowMetrics(metrics.registry)
-        self._vocabulary = Vocabulary(settings.df_notify_label, settings.df_service_name_prefix)
+        self._vocabulary = Vocabulary(
+            settings.df_notify_label,
+            settings.df_service_name_prefix,
+            task_addresses=settings.df_node_ip_info_includes_task_address,
+        )
+        self._names = NodeNames(docker.nodes, self._metrics.failed) if settings.df_include_node_ip_info else None
         self._writers = writers_of(settings)
         self.notifier = Notifier(
             read_targets(settings, secrets),
@@ -147,12 +160,19 @@ class ListenerInterfaces:
             self._metrics,
             settings.state_dir / "notifications.json",
             interval=settings.df_retry_interval,
+            retries=settings.df_retry > 0,
+            immediately=settings.df_notify_create_service_immediately,
         )
 
     def add_to(self, app: FastAPI, gate: Gate, mark_dirty: Callable[[str], None]) -> None:
         """Add the paths to the listener's application."""
         listener = Listener(
-            self._published, gate, self._vocabulary, self._docker.nodes, self.notifier.forget, self._metrics.failed
+            self._published,
+            gate,
+            self._created,
+            self._docker.nodes,
+            self.notifier.forget,
+            self._metrics.failed,
         )
         add_swarm_listener_api(app, listener)
         declaring = ListenerDeclaring(SwarmKeeper(self._docker), self._published, mark_dirty)
@@ -160,7 +180,7 @@ class ListenerInterfaces:
 
     async def look(self, snapshot: Snapshot) -> None:
         """Have others told what is new; what cannot be read of the nodes is told another time."""
-        self.notifier.look_at_services(snapshot)
+        self.notifier.look_at_services(snapshot, await self._hostnames(snapshot))
         if not self.notifier.wants_nodes:
             return
         try:
@@ -169,22 +189,33 @@ class ListenerInterfaces:
             self._metrics.failed("ListenForNodeEvents")
             log.debug("Nodes cannot be read", error=str(error))
 
+    def events_lost(self) -> None:
+        """Count that the stream of events, which DFSL had one of for services and one for nodes, cannot be had."""
+        for type_, operation in (("service", "ListenForServiceEvents"), ("node", "ListenForNodeEvents")):
+            if type_ in self._event_types:
+                self._metrics.failed(operation)
+
+    async def _hostnames(self, snapshot: Snapshot) -> Hostnames:
+        return await self._names.of(snapshot) if self._names is not None else NO_HOSTNAMES
+
+    async def _created(self, snapshot: Snapshot) -> list[dict[str, str]]:
+        """Return what is said of the services that run."""
+        hostnames = await self._hostnames(snapshot)
+        return [self._vocabulary.created(each, hostnames) for each in snapshot.services if is_running(each)]
+
 
 def writers_of(settings: Settings) -> Writers:
     """Return who may change things."""
     return Writers(settings.api_token, settings.api_writes)
 
 
-async def _put_certificate(folder: Path, name: str, content: bytes) -> None:
-    """Keep a certificate with its key in the folder of certificates.
+def seal_of(settings: Settings) -> Seal:
+    """Return what certificates are sealed with: a token that all proxies share, and that listeners need not have."""
+    return Seal(settings.listener_token, settings.api_token)
 
-    Raises:
-        ValueError: it is none, or it cannot be kept.
-    """
-    if not all(mark in content for mark in _PEM):
-        raise ValueError("the body must hold a certificate and its key, as PEM")
-    try:
-        await asyncio.to_thread(write_private, folder / name, content)
-    except OSError as error:
-        raise ValueError(f"it cannot be kept in {folder}: {error.strerror}") from error
-    log.info("Certificate put", certificate=name, sha256=hashlib.sha256(content).hexdigest()[:16])
+
+def _certificate_keeper(settings: ProxySettings, keeper: Keeper) -> CertificateKeeper:
+    folder = FolderCertificates(put_folder(settings.state_dir))
+    if isinstance(keeper, ForwardingKeeper):
+        return SwarmCertificates(keeper, seal_of(settings), folder)
+    return folder

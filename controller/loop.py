@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from controller.backoff import Backoff
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import MisconfiguredError, PermanentError, TemporaryError
 
 log = structlog.get_logger()
 
@@ -101,6 +101,8 @@ class ControlLoop:
         """Reconcile; return the delay before the next attempt, None to wait for a change."""
         try:
             result = await self._reconcile(started)
+        except MisconfiguredError:
+            raise
         except PermanentError as error:
             log.error("Reconcile failed until something changes", error=str(error))  # noqa: TRY400 - for the operator
             return None

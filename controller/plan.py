@@ -4,7 +4,7 @@
 observed against rendered                       plan
 ==============================================  ==========================================================
 no HAProxy                                      start
-core or a TCP frontend differs                  reload (settings, frontend)
+core, a TCP or an SNI frontend differs          reload (settings, frontend)
 a profile or user list is not loaded            reload (profile)
 a backend is missing, HAProxy 3.4               add it with its servers, publish it, then its record and routes
 a backend is missing, older HAProxy             reload (backend)
@@ -43,7 +43,7 @@ from controller.changes import (
 from models.observed import Capability, Observed, ObservedServer
 from render import records
 from render.files import Rendered, RenderedBackend
-from render.sections import SectionKind, is_table
+from render.sections import SectionKind, is_own
 
 _REASON_OF_KIND: Mapping[str, ReloadReason] = {
     SectionKind.CORE: ReloadReason.SETTINGS,
@@ -88,10 +88,14 @@ def _section_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
 
 
 def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
-    profiles = {name: _profile(record) for name, record in observed.maps.get(records.BACKENDS, {}).items()}
+    running = observed.maps.get(records.BACKENDS, {})
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
     for name, backend in rendered.backends.items():
-        known = profiles.get(name) == backend.profile if name in observed.backends else dynamic
+        if name not in observed.backends:
+            known = dynamic
+        else:
+            record = running.get(name, "")
+            known = record == backend.record or _profile(record) == backend.profile
         if not known:
             yield ReloadReason.BACKEND
 
@@ -139,25 +143,31 @@ def _backend_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]
             yield from _server_changes(name, {}, backend)
             yield BackendPublished(name)
     for name, backend in rendered.backends.items():
-        if name in observed.backends:
-            yield from _server_changes(name, observed.backends[name], backend)
+        running = observed.backends.get(name)
+        if running is not None and running is not backend.observed:
+            yield from _server_changes(name, running, backend)
 
 
-def _server_changes(name: str, observed: Mapping[str, ObservedServer], backend: RenderedBackend) -> Iterator[Change]:
-    for server, wanted in backend.servers.items():
-        running = observed.get(server)
-        if running is None:
-            yield ServerAdded(name, server, wanted.address, wanted.port, wanted.options)
-        elif running != ObservedServer(wanted.address, wanted.port):
+def _server_changes(name: str, running: Mapping[str, ObservedServer], backend: RenderedBackend) -> Iterator[Change]:
+    for server, wanted in backend.observed.items():
+        known = running.get(server)
+        if known is None:
+            yield ServerAdded(name, server, wanted.address, wanted.port, backend.servers[server].options)
+        elif known != wanted:
             yield ServerMoved(name, server, wanted.address, wanted.port)
 
 
 def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     """Add what is wanted, most inward map first, then take away what is not, in reverse: no lookup meets a gap."""
-    for file in records.MAKE_ORDER:
+    files = [file for file in records.MAKE_ORDER if _differ(file, observed.maps.get(file, {}), rendered.maps[file])]
+    for file in files:
         yield from _map_additions(file, observed.maps.get(file, {}), rendered.maps[file])
-    for file in reversed(records.MAKE_ORDER):
+    for file in reversed(files):
         yield from _map_removals(file, observed.maps.get(file, {}), rendered.maps[file])
+
+
+def _differ(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return running != wanted or (file in records.ORDERED_MAPS and [*running] != [*wanted])
 
 
 def _map_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
@@ -187,13 +197,15 @@ def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, st
 
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
-    for name, servers in observed.backends.items():
-        if is_table(name):
-            continue
-        wanted = rendered.backends[name].servers if name in rendered.backends else {}
-        yield from (ServerRetired(name, server) for server in servers if server not in wanted)
-        if dynamic and name not in rendered.backends:
-            yield BackendRetired(name)
+    for name, running in observed.backends.items():
+        backend = rendered.backends.get(name)
+        if backend is not None:
+            if running is not backend.observed:
+                yield from (ServerRetired(name, server) for server in running if server not in backend.servers)
+        elif not is_own(name):
+            yield from (ServerRetired(name, server) for server in running)
+            if dynamic:
+                yield BackendRetired(name)
 
 
 def expected_after(observed: Observed, rendered: Rendered, applied: Applied) -> Observed | None:
@@ -206,9 +218,6 @@ def expected_after(observed: Observed, rendered: Rendered, applied: Applied) -> 
     backends: dict[str, Mapping[str, ObservedServer]] = {
         name: {} for name in observed.backends if Capability.DYNAMIC_BACKENDS not in observed.capabilities
     }
-    backends |= {
-        name: {server: ObservedServer(line.address, line.port) for server, line in backend.servers.items()}
-        for name, backend in rendered.backends.items()
-    }
+    backends |= {name: backend.observed for name, backend in rendered.backends.items()}
     maps = {**rendered.maps, records.LOADED: observed.maps.get(records.LOADED, {})}
     return replace(observed, maps=maps, backends=backends)

@@ -45,3 +45,11 @@ class Dataplane(Protocol):
                 changes before a refused one stay in force.
             TemporaryError: HAProxy does not answer.
         """
+
+    async def check(self, rendered: Rendered) -> None:
+        """Ask HAProxy whether it would load the files; nothing changes.
+
+        Raises:
+            ConfigRejectedError: it would not.
+            TemporaryError: it does not say so in time.
+        """

@@ -3,7 +3,8 @@
 import asyncio
 import gzip
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -12,6 +13,12 @@ from models.snapshot import Snapshot
 
 _FORGOTTEN_AFTER = 120.0
 """Seconds without a poll after which a replica is taken to be gone."""
+_ABSENT_AFTER = 15.0
+"""Seconds after which nobody waits for a replica that got an answer and has not asked again: it takes one at most."""
+_LEFT_AFTER = 3.0
+"""Seconds after which nobody waits for a replica that hung up: either it is back at once, or it has been stopped."""
+_LOOK_AGAIN = 0.5
+_ETAGS_REMEMBERED = 256
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,37 @@ class Report:
     conditions: str
 
 
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """What is known of one proxy.
+
+    ``converged``: it has programmed the world asked about, or a later one. ``awaited``: it has not, and will: it asks
+    for news, and has been ready before. ``seconds_ago`` is when it last asked.
+    """
+
+    replica: str
+    address: str
+    programmed: str
+    conditions: str
+    converged: bool
+    awaited: bool
+    seconds_ago: float
+
+
+@dataclass(slots=True)
+class _Replica:
+    """A proxy's last report, how many polls of it are being held, when one last began or ended, and who ended it."""
+
+    report: Report
+    at: float
+    polls: int = 0
+    hung_up: bool = False
+
+    def is_there(self, now: float) -> bool:
+        """Whether it asks for news, or will in a moment."""
+        return bool(self.polls) or now - self.at < (_LEFT_AFTER if self.hung_up else _ABSENT_AFTER)
+
+
 @dataclass(slots=True)
 class Published:
     """Holds the version in force; ``clock`` gives monotonic seconds."""
@@ -51,7 +89,10 @@ class Published:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _is_closed: bool = False
     _writer: SnapshotWriter = field(default_factory=SnapshotWriter)
-    _reports: dict[tuple[str, str], tuple[Report, float]] = field(default_factory=dict)
+    _replicas: dict[tuple[str, str], _Replica] = field(default_factory=dict)
+    _reported: asyncio.Event = field(default_factory=asyncio.Event)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _count: int = 0
 
     @property
     def etag(self) -> str:
@@ -78,6 +119,7 @@ class Published:
         if self._version and (self._version.snapshot is snapshot or self._version.etag == snapshot.digest):
             return False
         self._version = Version(snapshot, self._writer.write(snapshot))
+        self._number(snapshot.digest)
         self._changed.set()
         self._changed = asyncio.Event()
         return True
@@ -96,15 +138,69 @@ class Published:
         """Let go of all who wait, now and from now on: the listener is about to stop."""
         self._is_closed = True
         self._changed.set()
+        self._reported.set()
 
-    def note(self, report: Report) -> None:
-        """Take down what a proxy reports."""
-        self._reports[report.replica, report.address] = (report, self.clock())
+    @contextmanager
+    def polling(self, report: Report) -> Iterator[Callable[[], None]]:
+        """Take down what a proxy reports; it is there as long as the block runs, and for a moment after.
 
-    def reports(self) -> list[tuple[Report, float]]:
-        """Return the reports of the proxies that still ask, each with its age in seconds."""
+        Call what the block is given if the proxy hung up before it was answered.
+        """
+        key = (report.replica, report.address)
+        replica = self._replicas.setdefault(key, _Replica(report, self.clock()))
+        replica.report, replica.at = report, self.clock()
+        replica.polls += 1
+        replica.hung_up = False
+        self._reported.set()
+        self._reported = asyncio.Event()
+
+        def hung_up() -> None:
+            replica.hung_up = True
+
+        try:
+            yield hung_up
+        finally:
+            replica.polls -= 1
+            replica.at = self.clock()
+
+    def replicas(self, since: str = "") -> list[ReplicaState]:
+        """Return what is known of the proxies; ``since`` is the etag asked about, that in force by default."""
         now = self.clock()
-        self._reports = {
-            key: (report, at) for key, (report, at) in self._reports.items() if now - at < _FORGOTTEN_AFTER
+        self._replicas = {
+            key: each for key, each in self._replicas.items() if each.polls or now - each.at < _FORGOTTEN_AFTER
         }
-        return [(report, now - at) for report, at in sorted(self._reports.values(), key=lambda item: item[0].replica)]
+        wanted = self._numbers.get(since, self._numbers.get(self.etag, 0))
+        return [self._state(self._replicas[key], wanted, now) for key in sorted(self._replicas)]
+
+    async def caught_up(self, since: str, *, limit: float) -> list[ReplicaState]:
+        """Wait until no proxy is awaited, for ``limit`` seconds at most, and return what is known then."""
+        deadline = self.clock() + limit
+        while True:
+            reported, states = self._reported, self.replicas(since)
+            left = deadline - self.clock()
+            if self._is_closed or left <= 0 or not any(state.awaited for state in states):
+                return states
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, _LOOK_AGAIN)):
+                    await reported.wait()
+
+    def _state(self, replica: _Replica, wanted: int, now: float) -> ReplicaState:
+        report = replica.report
+        converged = self._numbers.get(report.programmed, -1) >= wanted
+        return ReplicaState(
+            report.replica,
+            report.address,
+            report.programmed,
+            report.conditions,
+            converged=converged,
+            awaited=replica.is_there(now) and bool(report.programmed) and not converged,
+            seconds_ago=round(now - replica.at, 1),
+        )
+
+    def _number(self, etag: str) -> None:
+        """Note which world came after which; one that has been there before is the latest again."""
+        self._count += 1
+        self._numbers.pop(etag, None)
+        self._numbers[etag] = self._count
+        while len(self._numbers) > _ETAGS_REMEMBERED:
+            del self._numbers[next(iter(self._numbers))]

@@ -4,8 +4,10 @@ Conditions are logged once, when they change. Nothing secret is in here.
 """
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +16,7 @@ import structlog
 
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
-from models.conditions import Condition
+from models.conditions import Condition, Reason
 from models.proxy import Desired
 
 log = structlog.get_logger()
@@ -41,6 +43,9 @@ class StatusStore:
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
     _problems: Mapping[str, str] = field(default_factory=dict)
+    _judged: Mapping[str, tuple[tuple[Condition, ...], int]] = field(default_factory=dict)
+    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _digest: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
@@ -51,21 +56,48 @@ class StatusStore:
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
-        conditions = {
-            name: self._with_times(name, facts, versions.get(name, 0), failure)
-            for name, facts in desired.conditions.items()
-        }
-        for name, facts in conditions.items():
-            self._log_transitions(name, facts)
+        if desired is self.desired and failure is None and self._judged:
+            return
+        self._take_conditions(desired.conditions, versions, failure)
         self._log_deprecations(desired.deprecations)
-        self.conditions, self.deprecations = conditions, desired.deprecations
+        self.deprecations = desired.deprecations
         if failure is None:
-            footprints = footprints_of(desired)
-            self._log_footprints(footprints, applied)
+            self._take_footprints(desired, applied)
             self._log_certificates(desired.certificates)
-            self.footprints, self.desired = footprints, desired
+            self.desired = desired
         self.changed.set()
         self.changed = asyncio.Event()
+
+    def _take_conditions(
+        self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int], failure: Condition | None
+    ) -> None:
+        """Date and log the conditions of the services about which something new was found out."""
+        conditions: dict[str, tuple[Condition, ...]] = {}
+        for name, facts in judged.items():
+            version = versions.get(name, 0)
+            known = self._judged.get(name)
+            if known is not None and failure is None and known[0] is facts and known[1] == version:
+                conditions[name] = self.conditions[name]
+                continue
+            conditions[name] = self._with_times(name, facts, version, failure)
+            self._log_transitions(name, conditions[name])
+            self._recount(name, conditions[name])
+        for name in self.conditions.keys() - conditions.keys():
+            self._recount(name, ())
+        self._judged = {} if failure else {name: (facts, versions.get(name, 0)) for name, facts in judged.items()}
+        self.conditions = conditions
+
+    def _recount(self, name: str, facts: tuple[Condition, ...]) -> None:
+        """Count the conditions of a service in place of those that it had."""
+        known = self.conditions.get(name, ())
+        self._counts.subtract(map(_kind, known))
+        self._counts.update(map(_kind, facts))
+        self._digest ^= _digest(name, known) ^ _digest(name, facts)
+
+    @property
+    def digest(self) -> str:
+        """A digest of who has which conditions: equal where they are equal, on every machine."""
+        return f"{self._digest:016x}"
 
     async def settled(self, name: str, version: int | None, *, limit: float) -> bool:
         """Wait until this version of a service has been judged (None: until there is no such service).
@@ -73,9 +105,13 @@ class StatusStore:
         Returns:
             False if that did not happen within ``limit`` seconds.
         """
+        return await self.until(lambda: self._version(name) == version, limit=limit)
+
+    async def until(self, holds: Callable[[], bool], *, limit: float) -> bool:
+        """Wait until something is true after a reconcile; False if it is not within ``limit`` seconds."""
         try:
             async with asyncio.timeout(limit):
-                while self._version(name) != version:
+                while not holds():
                     await self.changed.wait()
         except TimeoutError:
             return False
@@ -124,9 +160,13 @@ class StatusStore:
                 if text not in self.deprecations.get(name, ()):
                     log.warning("Service has a deprecated label", service=name, message=text)
 
-    def _log_footprints(self, desired: Mapping[str, Footprint], applied: Applied) -> None:
-        for name in sorted(self.footprints.keys() | desired.keys()):
-            last, now = self.footprints.get(name), desired.get(name)
+    def _take_footprints(self, desired: Desired, applied: Applied) -> None:
+        """Look at the services that may have something else in HAProxy than before, and log what became of them."""
+        suspects = _touched(self.desired, desired)
+        news = footprints_of(desired, suspects)
+        footprints = {name: each for name, each in self.footprints.items() if name not in suspects} | news
+        for name in sorted(suspects):
+            last, now = self.footprints.get(name), news.get(name)
             if last == now:
                 continue
             event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
@@ -138,6 +178,7 @@ class StatusStore:
                 routes=list(shown.routes),
                 haproxy_updated_by=applied.outcome.value,
             )
+        self.footprints = footprints
 
     def _log_certificates(self, certificates: CertificateList) -> None:
         """Tell what is wrong with certificates, once, and what is right again."""
@@ -148,14 +189,18 @@ class StatusStore:
             log.info("Certificate has no problem any more, or is gone", certificate=name)
         self._problems = problems
 
+    def certificates(self) -> dict[str, Certificate]:
+        """Return the certificates that can be used, by what they are called; they hold their keys."""
+        certificates = self.desired.certificates
+        known = {each.certificate.id: each.certificate for each in certificates.listed}
+        known |= {each.certificate.id: each.certificate for each in certificates.shadowed}
+        return known | ({certificates.default.id: certificates.default} if certificates.default else {})
+
     def certificates_view(self) -> list[dict[str, Any]]:
         """Return every certificate and what is wrong with it, fit for JSON; nothing of it is secret."""
         certificates = self.desired.certificates
         problems = certificate_problems(certificates)
-        known: dict[str, Certificate] = {each.certificate.id: each.certificate for each in certificates.listed}
-        known |= {each.certificate.id: each.certificate for each in certificates.shadowed}
-        if certificates.default is not None:
-            known[certificates.default.id] = certificates.default
+        known = self.certificates()
         rejected = [
             {"certificate": each.id, "source": each.source.value, "problem": problems[each.id]}
             for each in certificates.rejected
@@ -177,9 +222,11 @@ class StatusStore:
 
     def count_by_condition(self) -> Counter[tuple[str, str, str]]:
         """Count the services by condition type, status and reason."""
-        return Counter(
-            (fact.type.value, fact.status, fact.reason.value) for facts in self.conditions.values() for fact in facts
-        )
+        return +self._counts
+
+    def count(self, reason: Reason) -> int:
+        """Return how many services have a condition with this reason."""
+        return sum(number for (_, _, name), number in self._counts.items() if name == reason.value)
 
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
@@ -209,6 +256,17 @@ class StatusStore:
         }
 
 
+def _digest(name: str, facts: tuple[Condition, ...]) -> int:
+    if not facts:
+        return 0
+    text = repr((name, sorted(map(_kind, facts))))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+
+def _kind(fact: Condition) -> tuple[str, str, str]:
+    return (fact.type.value, fact.status, fact.reason.value)
+
+
 def certificate_problems(certificates: CertificateList) -> dict[str, str]:
     """Return what is wrong with certificates, by what they are called."""
     problems: dict[str, str] = {}
@@ -220,13 +278,37 @@ def certificate_problems(certificates: CertificateList) -> dict[str, str]:
     return problems | {each.id: each.problem for each in certificates.rejected}
 
 
-def footprints_of(desired: Desired) -> dict[str, Footprint]:
-    """Return what each service has in HAProxy under a desired state."""
+def _touched(before: Desired, after: Desired) -> frozenset[str]:
+    """Return the services some of whose backends or routes are others than before."""
+    known = {backend.name: backend for backend in before.backends}
+    found: set[str] = set()
+    for backend in after.backends:
+        last = known.pop(backend.name, None)
+        if last != backend or _leads_to(before, backend.name) != _leads_to(after, backend.name):
+            found.update(backend.services, last.services if last else ())
+    found.update(service for backend in known.values() for service in backend.services)
+    if before.tcp_frontends != after.tcp_frontends:
+        found.update(frontend.service for frontend in (*before.tcp_frontends, *after.tcp_frontends))
+    return frozenset(found)
+
+
+def _leads_to(desired: Desired, backend: str) -> tuple[object, ...]:
+    return (desired.routing.routes.get(backend), desired.passthrough.routes.get(backend))
+
+
+def footprints_of(desired: Desired, services: AbstractSet[str]) -> dict[str, Footprint]:
+    """Return what some services have in HAProxy under a desired state."""
     backends: dict[str, list[str]] = {}
     routes: dict[str, list[str]] = {}
     ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
     for backend in desired.backends:
-        words = (*desired.routing.routes.get(backend.name, ()), *ports.get(backend.name, ()))
+        if services.isdisjoint(backend.services):
+            continue
+        words = (
+            *desired.routing.routes.get(backend.name, ()),
+            *desired.passthrough.routes.get(backend.name, ()),
+            *ports.get(backend.name, ()),
+        )
         for service in backend.services:
             backends.setdefault(service, []).append(backend.name)
             routes.setdefault(service, []).extend(words)

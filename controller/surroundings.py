@@ -1,9 +1,7 @@
-"""Reading the proxy's surroundings: its own networks, the mounted secrets, and names outside the Swarm."""
+"""Reading the proxy's surroundings: its own networks and ports, the mounted secrets, and names outside the Swarm."""
 
-import asyncio
 import socket
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,7 +11,11 @@ import structlog
 
 from controller.access import SECRET_PREFIX
 from controller.certificates import CertificateStore
-from controller.endpoints import Network, Surroundings
+from controller.endpoints import Needs, Network, Surroundings
+from controller.errors import PermanentError
+from controller.resolving import HostResolver
+from controller.template_folder import TemplateFolder
+from models.settings import ProxySettings
 
 log = structlog.get_logger()
 
@@ -31,6 +33,24 @@ def own_networks() -> tuple[Network, ...]:
     return tuple(sorted(found, key=str))
 
 
+def check_interfaces(settings: ProxySettings) -> None:
+    """See to it that every interface that a port is to be bound to exists.
+
+    HAProxy does not insist on it: it warns, and listens on all interfaces.
+
+    Raises:
+        PermanentError: there is no such interface; the message names the variable.
+    """
+    known = sorted({name for _, name in socket.if_nameindex()})
+    for variable, binds in (("DEFAULT_PORTS", settings.default_ports), ("BIND_PORTS", settings.bind_ports)):
+        for bind in binds:
+            if bind.interface is not None and bind.interface not in known:
+                raise PermanentError(
+                    f"the variable {variable} (or secret dfp_{variable.lower()}): {bind} names the interface "
+                    f"{bind.interface}, which is none of {', '.join(known)}"
+                )
+
+
 def user_secrets(folder: Path) -> dict[str, str]:
     """Return the contents of the mounted secrets that hold users, by name; unreadable ones are left out."""
     contents = {}
@@ -42,45 +62,32 @@ def user_secrets(folder: Path) -> dict[str, str]:
     return contents
 
 
-@dataclass(slots=True)
-class HostResolver:
-    """Resolves names outside the Swarm, and keeps the last answer while the resolver has none.
+def unusable_ports(ports: Iterable[int]) -> Iterator[tuple[int, str]]:
+    """Return the ports that HAProxy could not listen on, each with the machine's reason.
 
-    ``timeout`` is in seconds, for all names together.
+    A reload that finds a port taken makes the running HAProxy let go of all its ports for a second. Ports that HAProxy
+    itself listens on are shared with whoever asks in the same way.
     """
-
-    timeout: float = 2.0
-    known: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    async def resolve(self, hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the addresses of each name that has any, sorted."""
-        wanted = sorted(hosts)
-        lookups = [asyncio.ensure_future(self._addresses(host)) for host in wanted]
-        if lookups:
-            await asyncio.wait(lookups, timeout=self.timeout)
-        for host, lookup in zip(wanted, lookups, strict=True):
-            if lookup.done() and lookup.result():
-                self.known[host] = lookup.result()
-            lookup.cancel()
-        self.known = {host: self.known[host] for host in wanted if host in self.known}
-        return dict(self.known)
-
-    async def _addresses(self, host: str) -> tuple[str, ...]:
-        try:
-            answers = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        except OSError:
-            return ()
-        return tuple(sorted({str(answer[4][0]) for answer in answers}))
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            try:
+                probe.bind(("", port))
+            except OSError as error:
+                yield port, (error.strerror or type(error).__name__).lower()
 
 
 async def read_surroundings(
-    resolver: HostResolver, hosts: Iterable[str], secrets: Path, certificates: CertificateStore
+    resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore, templates: TemplateFolder
 ) -> Surroundings:
-    """Read everything that is around the proxy now."""
+    """Read everything that is around the proxy now; ``stored`` are the certificates that the Swarm keeps."""
     return Surroundings(
         networks=own_networks(),
-        hosts=await resolver.resolve(hosts),
+        hosts=await resolver.resolve(needs.hosts),
         secrets=user_secrets(secrets),
-        certificates=certificates.read(),
+        certificates=certificates.read(needs.stored),
+        templates=templates.read(),
+        unusable_ports=dict(unusable_ports(needs.ports)),
         now=datetime.now(UTC),
     )

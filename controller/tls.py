@@ -86,7 +86,9 @@ def _without(files: CertificateFiles, refused: Mapping[str, str]) -> Certificate
     if not refused:
         return files
     rejected = tuple(
-        RejectedCertificate(each.name, each.source, f"is refused by HAProxy: {refused[each.fingerprint]}")
+        RejectedCertificate(
+            each.name, each.source, f"is refused by HAProxy: {refused[each.fingerprint]}", each.fingerprint
+        )
         for each in files.usable
         if each.fingerprint in refused
     )

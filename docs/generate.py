@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
@@ -28,6 +29,7 @@ from models.declared import VARIABLE_PREFIX, variable_name
 from models.reading import PREFIX
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
 from models.settings import ListenerSettings, ProxySettings, Settings
+from models.settings.obsolete import OBSOLETE
 from models.types import Allowed
 
 FOLDER = Path(__file__).parent
@@ -75,6 +77,7 @@ def pages() -> dict[str, str]:
         "rows": list(TABLE.values()),
         "shared": variables(Settings),
         "proxy": [each for each in variables(ProxySettings) if each not in variables(Settings)],
+        "obsolete": OBSOLETE,
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
         "migrating": verdicts,
@@ -130,7 +133,7 @@ def _default(field: FieldInfo) -> str:
 
 def proxy_app() -> FastAPI:
     """Return the proxy's application with nothing behind it: it is only asked what it offers."""
-    app = make_proxy_app(_NOTHING, Metrics(), _NOTHING)
+    app = make_proxy_app(_NOTHING, Metrics(), _NOTHING, HAProxyMetrics(_NOTHING))
     writers = Writers(None, "token")
     fields: dict[str, Any] = dict.fromkeys(Proxy.__dataclass_fields__, _NOTHING)
     add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))

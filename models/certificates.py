@@ -13,17 +13,24 @@ from datetime import datetime
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+_PLACES = {"api": 0, "folder": 0, "secret": 1, "service": 2, "self-signed": 3}
+
 DEFAULT_FILE = "certs/default.pem"
 """The first entry of the list: a copy of the certificate that clients get who name no known host.
 
 Its name never changes, so another default is the rotation of a certificate, which needs no reload."""
 
+_PUBLIC = re.compile(r"-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class CertificateSource(StrEnum):
-    """Where a certificate comes from, in the order of precedence."""
+    """Where a certificate comes from, in the order of precedence.
 
+    What was put through the API is one of the folder, as in DFP; only of two by one name it goes first.
+    """
+
+    API = "api"
     FOLDER = "folder"
     SECRET = "secret"  # noqa: S105 - a kind of place
     SERVICE = "service"
@@ -56,6 +63,11 @@ class Certificate:
         return f"{self.source.value}/{self.name}"
 
     @property
+    def public_pem(self) -> str:
+        """The certificate and its chain, without the key."""
+        return "".join(_PUBLIC.findall(self.pem))
+
+    @property
     def file(self) -> str:
         """The file HAProxy knows it by, relative to the configuration folder."""
         safe = re.sub(r"[^A-Za-z0-9_.-]", "_", self.name)[:100]
@@ -71,11 +83,15 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class RejectedCertificate:
-    """Something that should be a certificate and cannot be used, and why, in words without any of its content."""
+    """Something that should be a certificate and cannot be used, and why, in words without any of its content.
+
+    ``fingerprint`` is that of a certificate that HAProxy refused.
+    """
 
     name: str
     source: CertificateSource
     problem: str
+    fingerprint: str = ""
 
     @property
     def id(self) -> str:
@@ -160,8 +176,9 @@ def _rank(certificate: Certificate, preferred: Sequence[str], now: datetime) -> 
     return (
         now > certificate.not_after,
         next(matches, len(preferred)),
-        list(CertificateSource).index(certificate.source),
+        _PLACES[certificate.source.value],
         name,
+        certificate.source is not CertificateSource.API,
     )
 
 

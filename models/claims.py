@@ -1,4 +1,4 @@
-"""From a destination's labels to its claims: what each way of comparing means to the routing table."""
+"""From a destination's labels to its claims: what each way of comparing means to the tables of routes and names."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,11 +6,13 @@ from functools import partial
 from itertools import product
 
 from models.labels.matching import Matching
+from models.passthrough import NAME, NameClaim
 from models.predicates import Predicate
 from models.routing import ANY_DOMAIN, Claim, PathMatch
 from models.service import Destination, ProxyService, Way
 
 _LOOKED_UP = {"path": PathMatch.EXACT, "path_beg": PathMatch.PREFIX}
+_METHOD_OF = {"hdr_beg(host)": "beg", "hdr_sub(host)": "sub", "hdr_reg(host)": "reg"}
 
 
 def claims_of(
@@ -47,18 +49,27 @@ def claims_of(
 
 
 def _domains(matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
-    """Return the domain patterns, each with the tests that a pattern cannot express."""
+    """Return the domain patterns, each with the tests that a pattern cannot express.
+
+    What begins with ``*`` is compared by its ending, whatever the algorithm; it is about the others.
+    """
     if not matching.service_domain:
         return [(ANY_DOMAIN, ())]
+    wildcards = [(domain, ()) for domain in matching.service_domain if domain.startswith("*")]
+    others = tuple(domain for domain in matching.service_domain if not domain.startswith("*"))
+    return [*wildcards, *(_compared(others, matching) if others else ())]
+
+
+def _compared(domains: tuple[str, ...], matching: Matching) -> list[tuple[str, tuple[Predicate, ...]]]:
+    """Return the patterns and tests of domains without ``*``, by the algorithm in force."""
     algorithm = matching.service_domain_algo or ("hdr_dom(host)" if matching.service_domain_match_all else "hdr(host)")
     if algorithm == "hdr(host)":
-        return [(domain, ()) for domain in matching.service_domain]
-    bare = [domain.lstrip("*") for domain in matching.service_domain]
+        return [(domain, ()) for domain in domains]
     if algorithm == "hdr_end(host)":
-        return [(f"*{domain}", ()) for domain in bare]
+        return [(f"*{domain}", ()) for domain in domains]
     if algorithm == "hdr_dom(host)":
-        return [pattern for domain in bare for pattern in ((domain, ()), (f"*.{domain}", ()))]
-    return [(ANY_DOMAIN, (Predicate(algorithm, matching.service_domain, ("-i",)),))]
+        return [pattern for domain in domains for pattern in ((domain, ()), (f"*.{domain}", ()))]
+    return [(ANY_DOMAIN, (Predicate(algorithm, domains, ("-i",)),))]
 
 
 def _paths(matching: Matching) -> list[tuple[PathMatch, str, tuple[Predicate, ...]]]:
@@ -82,3 +93,46 @@ def _common_predicates(matching: Matching) -> Iterator[Predicate]:
         yield Predicate("req.fhdr(User-Agent)", matching.user_agent, ("-i", "-m", "sub"))
     if matching.src_port is not None:
         yield Predicate("dst_port", (str(matching.src_port),))
+
+
+def name_claims_of(
+    service: ProxyService, destination: Destination, way: Way, created_at: datetime
+) -> Iterator[NameClaim]:
+    """Return the claims of a destination with ``reqMode=sni`` (DFP's ACLs ``sni_``, and our domains)."""
+    matching = destination.matching
+    if matching.opened_port is None:
+        return
+    for name, test in _names(matching):
+        yield NameClaim(
+            port=matching.opened_port,
+            name=name,
+            backend=way.backend,
+            service=service.name,
+            acl_name=service.acl_name,
+            index=destination.index,
+            created_at=created_at,
+            test=test,
+            keep_alive=destination.connection.clitcpka,
+        )
+
+
+def _names(matching: Matching) -> Iterator[tuple[str, Predicate | None]]:
+    """Return the names and endings of domains and paths alike, each with the test that a lookup cannot do."""
+    if not (matching.service_domain or matching.service_path):
+        yield ANY_DOMAIN, None
+    method = _METHOD_OF.get(matching.service_domain_algo or "")
+    if method is not None:
+        yield from ((ANY_DOMAIN, _name_test(method, text)) for text in matching.service_domain)
+    elif matching.service_domain:
+        yield from ((domain, None) for domain, _ in _domains(matching))
+    for text in matching.service_path:
+        if matching.name_method == "str":
+            yield text, None
+        elif matching.name_method == "end":
+            yield f"*{text.lstrip('*')}", None
+        else:
+            yield ANY_DOMAIN, _name_test(str(matching.name_method), text)
+
+
+def _name_test(method: str, text: str) -> Predicate:
+    return Predicate(NAME, (text,), ("-i", "-m", method))

@@ -37,7 +37,7 @@ class Reason(StrEnum):
     ROUTE_CONFLICT = "RouteConflict"
     """An older service claims exactly the same route."""
     PORT_CONFLICT = "PortConflict"
-    """An older service, or the proxy itself, claims the same TCP port."""
+    """An older service, the proxy itself, or another program on its machine claims the same TCP port."""
     NAME_CONFLICT = "NameConflict"
     """An older service uses the same ``aclName``."""
     CERTIFICATE_INVALID = "CertificateInvalid"
@@ -52,6 +52,8 @@ class Reason(StrEnum):
     """A secret named by a label is not mounted in the proxy, or holds nothing usable."""
     CLIENT_CA_NOT_SET = "ClientCaNotSet"
     """Client certificates are asked for, but the proxy has no authorities (``CA_FILE``) to verify them with."""
+    TEMPLATE_NOT_USABLE = "TemplateNotUsable"
+    """A file that a label names as a template is not there, or makes lines that are not allowed."""
     HOST_NOT_RESOLVED = "HostNotResolved"
     """The name given as ``outboundHostname`` has no address now."""
     NO_RUNNING_TASKS = "NoRunningTasks"
@@ -115,6 +117,7 @@ _TYPE_OF = (
             Reason.NETWORK_NOT_SHARED,
             Reason.SECRET_NOT_FOUND,
             Reason.CLIENT_CA_NOT_SET,
+            Reason.TEMPLATE_NOT_USABLE,
             Reason.HOST_NOT_RESOLVED,
             Reason.NO_RUNNING_TASKS,
         ),
@@ -167,6 +170,15 @@ def route_conflict(*, route: str, winner: str) -> Condition:
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by service {winner}, which is older and keeps it")
 
 
+def passed_through(*, name: str, port: int, winner: str) -> Condition:
+    """The older service ``winner`` has the TLS connections for ``name`` passed through to it."""
+    return _bad(
+        Reason.ROUTE_CONFLICT,
+        f"HTTPS requests for {name} on port {port} are passed through to service {winner} (com.df.reqMode=sni), which "
+        f"is older; with com.df.srcPort set to another port this service does not claim them",
+    )
+
+
 def route_repeated(*, route: str, index: int) -> Condition:
     """Another destination of the same service, with the lower ``index``, has the same route."""
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by destination {index} of the same service")
@@ -175,6 +187,13 @@ def route_repeated(*, route: str, index: int) -> Condition:
 def port_conflict(*, port: int, winner: str) -> Condition:
     """The TCP port is taken by ``winner``."""
     return _bad(Reason.PORT_CONFLICT, f"port {port} is already used by {winner}; give com.df.srcPort another port")
+
+
+def port_unusable(*, port: int, why: str) -> Condition:
+    """The proxy cannot listen on the TCP port; ``why`` is what the machine says."""
+    return _bad(
+        Reason.PORT_CONFLICT, f"the proxy cannot listen on port {port} ({why}); give com.df.srcPort another port"
+    )
 
 
 def group_conflict(*, group: str, leader: str) -> Condition:
@@ -205,12 +224,39 @@ def network_not_shared(service: str) -> Condition:
     )
 
 
+def network_not_joined(wanted: str, *, joined: Iterable[str]) -> Condition:
+    """The service is not attached to the network that it is to be reached on."""
+    there = ", ".join(joined) or "none whose name is known yet"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED, f"com.df.network={wanted} is no network of the service, which is on: {there}"
+    )
+
+
+def network_without_proxy(wanted: str, *, shared: Iterable[str]) -> Condition:
+    """The service is attached to the network that it is to be reached on, the proxy is not."""
+    there = ", ".join(shared) or "none; attach both to one overlay network"
+    return _bad(
+        Reason.NETWORK_NOT_SHARED,
+        f"com.df.network={wanted} is no network of this proxy; those that it shares with the service: {there}",
+    )
+
+
 def secret_not_found(*, secret: str, label: str) -> Condition:
     """The secret that ``label`` names is not mounted in the proxy or has no usable content."""
     return _bad(
         Reason.SECRET_NOT_FOUND,
         f"{label} needs the secret {secret}, which is not mounted in the proxy or names no user with a password; "
         f"run: docker service update --secret-add {secret} <proxy service>",
+    )
+
+
+def users_without_password(names: Iterable[str]) -> Condition:
+    """Users who are let in have no password anywhere, so they cannot be; the others can."""
+    who = ", ".join(names)
+    return _bad(
+        Reason.SECRET_NOT_FOUND,
+        f"com.df.users names {who} without a password, and neither com.df.usersSecret nor USERS has one; "
+        "they are left out",
     )
 
 
@@ -241,6 +287,13 @@ def client_ca_not_set() -> Condition:
     """``verifyClientSsl`` is asked for, and nothing says whose client certificates are good."""
     return _bad(
         Reason.CLIENT_CA_NOT_SET, "com.df.verifyClientSsl needs CA_FILE of the proxy; until then all requests get 403"
+    )
+
+
+def template_not_usable(*, label: str, file: str, problem: str, outcome: str) -> Condition:
+    """The template that ``label`` names is of no use; ``problem`` begins with a verb, ``outcome`` says what follows."""
+    return _bad(
+        Reason.TEMPLATE_NOT_USABLE, f"the file {file} in TEMPLATES_DIR, which {label} names, {problem}; {outcome}"
     )
 
 

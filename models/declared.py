@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from models.labels._table import Row
-from models.reading import PREFIX, Problem
+from models.reading import PREFIX, REMOVED, Problem
 from models.service import TABLE
 from models.snapshot import EPOCH, Snapshot, SwarmService
 
@@ -34,6 +34,7 @@ def variable_name(label: str) -> str:
 
 ROWS: dict[str, Row] = {variable_name(name): row for name, row in TABLE.items()}
 """Every row of the label table by the end of its variable."""
+_REMOVED = {variable_name(name): name for name in REMOVED}
 
 
 def declared_service(
@@ -91,7 +92,9 @@ def _read_variable(draft: _Draft, variable: str, name: str, value: str) -> None:
         draft.names[variable] = value
         return
     row, index = _row(name)
-    if row is None:
+    if row is None and name in _REMOVED:
+        draft.labels[PREFIX + _REMOVED[name]] = value
+    elif row is None:
         draft.problems.append(_unknown(variable, name))
     elif index and not row.label.indexed:
         wanted = variable.removesuffix(f"_{index}")
@@ -150,4 +153,4 @@ def joined(world: Snapshot, *declared: Iterable[SwarmService]) -> Snapshot:
         by_name.setdefault(service.name, service)
     if len(by_name) == known:
         return world
-    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)))
+    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)), certificates=world.certificates)

@@ -1,6 +1,15 @@
 """`Machine`: what the place where HAProxy runs allows, and where its sockets are."""
 
 from dataclasses import dataclass
+from pathlib import PurePath
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorFile:
+    """A page of the operator's for one status, as a file that HAProxy can read and use."""
+
+    status: int
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -9,8 +18,9 @@ class Machine:
 
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
     ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
-    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only. ``quic`` tells
-    whether HAProxy speaks QUIC, which HTTP/3 needs.
+    sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only; those over which
+    one of HAProxy's frontends hands TLS connections over to another are beside them. ``quic`` tells
+    whether HAProxy speaks QUIC, which HTTP/3 needs; ``error_files`` are the operator's own error pages.
     """
 
     maxconn: int
@@ -18,3 +28,8 @@ class Machine:
     runtime_socket: str
     internal_socket: str
     quic: bool = False
+    error_files: tuple[ErrorFile, ...] = ()
+
+    def handover_socket(self, port: int) -> str:
+        """Return the path of the unix socket where the HTTP frontend takes connections to a port over."""
+        return str(PurePath(self.internal_socket).with_name(f"tls{port}.sock"))

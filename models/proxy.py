@@ -6,6 +6,8 @@ from typing import Literal
 
 from models.certificates import CertificateList
 from models.conditions import Condition
+from models.passthrough import PassthroughTable
+from models.raw.frontend_lines import OwnRoutes
 from models.routing import RoutingTable
 from models.service import Destination, ProxyService
 
@@ -52,7 +54,7 @@ class Backend:
     """One destination of one service, ready to be rendered.
 
     ``closed``: it answers 503 whatever its servers, because access to it cannot be restricted as asked.
-    ``others``: services beside ``service`` whose servers are in it too.
+    ``others``: services beside ``service`` whose servers are in it too. ``template``: lines from the operator's file.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Backend:
     closed: bool = False
     identity: ServerIdentity | None = None
     others: tuple[str, ...] = ()
+    template: tuple[str, ...] = ()
 
     @property
     def services(self) -> tuple[str, ...]:
@@ -72,7 +75,15 @@ class Backend:
     @property
     def mode(self) -> Literal["http", "tcp"]:
         """HAProxy's mode of the backend, ``http`` or ``tcp``."""
-        return self.destination.matching.req_mode
+        return "http" if self.destination.matching.req_mode == "http" else "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateTexts:
+    """What the files hold that a service names as its templates; None where it names none, or there is none."""
+
+    frontend: str | None = field(default=None, repr=False)
+    backend: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +106,19 @@ class Desired:
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
     next labels turn out to be invalid. ``conditions`` are by service name, and so are ``deprecations``: texts about
     labels that have a better spelling now.
+
+    ``own_routes`` are routes that services bring in templates; ``templates`` holds, by Swarm service id, the texts of
+    templates that are in force: what stays so when the files turn out to be of no use.
     """
 
     backends: tuple[Backend, ...] = ()
     tcp_frontends: tuple[TcpFrontend, ...] = ()
+    passthrough: PassthroughTable = field(default_factory=PassthroughTable)
     routing: RoutingTable = field(default_factory=RoutingTable)
     redirects: Mapping[str, str] = field(default_factory=dict)
     certificates: CertificateList = field(default_factory=CertificateList)
     forms: Mapping[str, ProxyService] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_routes: tuple[OwnRoutes, ...] = ()
+    templates: Mapping[str, TemplateTexts] = field(default_factory=dict)

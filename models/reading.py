@@ -8,11 +8,15 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from models.facts import facts_of
 from models.labels._table import Row, label_key
+from models.labels.custom import Custom
+from models.labels.matching import Matching
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, SPELLINGS, TABLE, Destination, ProxyService
 from models.types import reject_markup
 
@@ -20,6 +24,17 @@ PREFIX = "com.df."
 _DEFINING = ("servicePath", "port", "serviceDomain", "httpsPort")
 _FOREIGN = re.compile(r"(alert|scrape|letsencrypt\.|env\.)", re.ASCII)
 """Labels under the same prefix that belong to Docker Flow Monitor and to certificate companions."""
+REMOVED: Mapping[str, str] = MappingProxyType(
+    {
+        "skipCheck": "addresses come from the Swarm, so there is nothing to check",
+        "serviceColor": "a new version takes over as Swarm's own rolling update goes",
+        "consulTemplateFePath": "there is no Consul; see backendExtra for lines of your own",
+        "consulTemplateBePath": "there is no Consul; see backendExtra for lines of your own",
+        "mode": "every service is one of a Swarm",
+        "notifyService": "the listener has who is told of services in DF_NOTIFY_CREATE_SERVICE_URL",
+    }
+)
+"""Labels of DFP's earlier times that nothing is left of, each with the reason; stack files still have them."""
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
 _SHOWN = 80
 M = TypeVar("M", bound=BaseModel)
@@ -59,11 +74,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class LabelRules:
-    """How labels are to be read: the list separator, the opt-in label's key, and whether raw lines are allowed."""
+    """How labels are to be read: the list separator, the opt-in label's key, and what is allowed of raw lines.
+
+    ``templates_dir`` is where their templates are. ``defaults`` are pairs of a label's name and the value that holds
+    where a service does not give it one.
+    """
 
     separator: str = ","
     notify_label: str = PREFIX + "notify"
     allow_raw_config: bool = True
+    templates_dir: str = "/cfg/tmpl"
+    defaults: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -83,8 +104,24 @@ class _Reader:
         """Return the label key that a value for this row and index came from (the bare one if it was inherited)."""
         return self.written.get((row.name, index)) or self.written.get((row.name, 0)) or row.key(PREFIX)
 
-    def value(self, row: Row, index: int) -> str | None:
+    def own(self, row: Row, index: int) -> str | None:
+        """Return the value that the service gives a destination for this row."""
         return self.values.get((row.name, index)) or self.values.get((row.name, 0)) or None
+
+    def value(self, row: Row, index: int) -> str | None:
+        """Return the value in force: the service's own, or the proxy's default."""
+        return self.own(row, index) or self._default(row, index)
+
+    def _default(self, row: Row, index: int) -> str | None:
+        """Return the default for a destination, unless it is spoken for by another label or none of its mode."""
+        text = dict(self.rules.defaults).get(row.name)
+        if text is None or any(
+            self.own(other, index) for other in TABLE.values() if other.label.deprecated == row.name
+        ):
+            return None
+        req_mode = TABLE["reqMode"]
+        means_something = row is req_mode or row.label.tcp or self.value(req_mode, index) in {None, "http"}
+        return text if means_something else None
 
     def read(self, label: str, value: str) -> None:
         """File one label under its row, or note why it has none."""
@@ -92,7 +129,9 @@ class _Reader:
         if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
             name, index = match["name"], int(match["index"])
         row = SPELLINGS.get(name)
-        if row is None:
+        if row is None and name in REMOVED:
+            self.deprecations.append(f"{label} does nothing any more: {REMOVED[name]}; remove it")
+        elif row is None:
             if not _FOREIGN.match(name):
                 self.problems.append(_unknown(label, name))
         elif index and not row.label.indexed:
@@ -135,11 +174,19 @@ class _Reader:
                     )
                 )
 
-    def model(self, family: str, model: type[M], index: int) -> M | None:
-        """Validate one family for one destination; None if it has problems."""
+    def model(self, family: str, model: type[M], index: int, **known: object) -> M | None:
+        """Validate one family for one destination; None if it has problems.
+
+        ``known`` is what the validators of this family need to know besides the rules.
+        """
         rows = {row.name: row for row in TABLE.values() if row.family == family}
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
-        context = {"separator": self.rules.separator, "allow_raw_config": self.rules.allow_raw_config}
+        context = {
+            "separator": self.rules.separator,
+            "allow_raw_config": self.rules.allow_raw_config,
+            "templates_dir": self.rules.templates_dir,
+            **known,
+        }
         try:
             return model.model_validate(given, context=context)
         except ValidationError as error:
@@ -158,39 +205,67 @@ class _Reader:
             self.model(family, model, 0)
 
     def require(self, destination: Destination) -> None:
-        """Note what a destination lacks."""
+        """Note what a destination lacks, and what it cannot be with its ``reqMode``."""
         matching, target, index = destination.matching, destination.target, destination.index
-        if target.port is None and (target.https_port is None or matching.req_mode == "tcp"):
+        if target.port is None and (target.https_port is None or matching.req_mode != "http"):
             self._missing("port", index, "set it to the port inside the service, for example 8080")
         if matching.req_mode == "tcp" and matching.src_port is None:
             self._missing(
                 "srcPort", index, "set it to the port that the proxy listens on for reqMode=tcp, for example 6379"
             )
-        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend)
+        own_routes = destination.custom.template_fe_path
+        nowhere = not (matching.service_path or matching.service_domain or matching.is_default_backend or own_routes)
         if matching.req_mode == "http" and nowhere:
             self._missing("servicePath", index, f"set it, for example to /demo, or set {PREFIX}serviceDomain")
 
         redirected = destination.redirects.redirect_from_domain
         if redirected and (not matching.service_domain or matching.service_domain[0].startswith("*")):
             self._missing("serviceDomain", index, "set it to the domain, without '*', that redirectFromDomain leads to")
-        if matching.req_mode == "tcp":
-            self._note_useless_restrictions(index)
+        if matching.req_mode != "http":
+            self._note_useless_restrictions(matching.req_mode, index)
+        if matching.req_mode == "sni":
+            self._note_what_needs_own_tls(destination)
+        self._note_wrong_comparison(matching, index)
 
-    def _note_useless_restrictions(self, index: int) -> None:
+    def _note_useless_restrictions(self, mode: str, index: int) -> None:
         """Note the labels that narrow access to requests, where there are only connections."""
         for row in TABLE.values():
-            if row.label.restricts and not row.label.tcp and self.value(row, index):
+            if row.label.restricts and not row.label.tcp and self.own(row, index):
                 label = self.key(row, index)
-                text = f"{label} cannot be honoured with reqMode=tcp: it is about HTTP requests"
+                text = f"{label} cannot be honoured with reqMode={mode}: it is about HTTP requests"
                 self._note(Problem(label=label, text=text, restricts=True))
+
+    def _note_what_needs_own_tls(self, destination: Destination) -> None:
+        """Note the labels about what the proxy cannot see or do where TLS goes through it as it is."""
+        for row in TABLE.values():
+            if row.label.not_with_sni and _is_asked_for(row, destination):
+                label = self.key(row, destination.index)
+                text = f"{label} cannot be honoured with reqMode=sni: {row.label.not_with_sni}"
+                self._note(Problem(label=label, text=text, restricts=row.label.restricts))
+
+    def _note_wrong_comparison(self, matching: Matching, index: int) -> None:
+        """Note a `pathType` about names where there are paths, or about paths where there are names."""
+        kind = TABLE["pathType"]
+        given, label = self.value(kind, index), self.key(kind, index)
+        if matching.req_mode == "http" and matching.name_method is not None:
+            complaint = "compares names of TLS connections, for which reqMode has to be sni"
+            self._note(_wrong(kind, label, matching.path_type, complaint))
+        elif matching.req_mode == "sni" and matching.name_method is None and given is not None:
+            complaint = "compares paths, of which there are none with reqMode=sni"
+            self._note(_wrong(kind, label, given, complaint))
+        elif matching.req_mode == "sni" and matching.name_method is None and matching.service_path:
+            path = TABLE["servicePath"]
+            shown = ",".join(matching.service_path)
+            complaint = f"needs, with reqMode=sni, a {PREFIX}pathType such as req.ssl_sni; or use {PREFIX}serviceDomain"
+            self._note(_wrong(path, self.key(path, index), shown, complaint))
 
     def _missing(self, name: str, index: int, wanted: str) -> None:
         label = TABLE[name].key(PREFIX, index)
         self._note(Problem(label=label, text=f"{label} is missing: {wanted}"))
 
 
-def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Reading:
-    """Read the labels of the service ``name``.
+def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stack: str = "") -> Reading:
+    """Read the labels of the service ``name``, which may belong to a stack.
 
     All problems are reported, not just the first. Labels without our prefix are none of our business.
     """
@@ -201,30 +276,53 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules) -> Read
     indices = reader.indices()
     reader.note_orphans(indices)
     identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
-    destinations = [_destination(reader, index) for index in indices]
+    known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
+    destinations = [_destination(reader, index, known) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
     deprecations = tuple(reader.deprecations)
     if reader.problems:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
-    service = ProxyService(name=name, destinations=tuple(filter(None, destinations)), **identity)
+    service = ProxyService(name=name, stack=stack, destinations=tuple(filter(None, destinations)), **identity)
     return Reading(service=service, deprecations=deprecations)
 
 
-def _destination(reader: _Reader, index: int) -> Destination | None:
-    families = {family: reader.model(family, model, index) for family, model in DESTINATION_FAMILIES.items()}
-    if None in families.values():
+def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
+    """Return a destination about which nothing is said but what must be."""
+    labels = {"reqMode": req_mode, "servicePath": "/", "port": "1", "srcPort": "1"}
+    service = read_labels("plain", {PREFIX + name: value for name, value in labels.items()}, rules).service
+    return service.destinations[0] if service else Destination()
+
+
+def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
+    """Read one destination; ``service`` is what is known of its service by now."""
+    others = {family: model for family, model in DESTINATION_FAMILIES.items() if model is not Custom}
+    families = {family: reader.model(family, model, index) for family, model in others.items()}
+    mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
+    if None in families.values() or service is None:
+        reader.model("custom", Custom, index, mode=mode)
         return None
-    destination = Destination(index=index, **families)
+    destination = _with_default_path(Destination(index=index, **families))
+    facts = facts_of(service, destination) if reader.value(TABLE["backendExtra"], index) else None
+    custom = reader.model("custom", Custom, index, mode=mode, facts=facts)
+    if custom is None:
+        return None
+    destination = destination.model_copy(update={"custom": custom})
     reader.require(destination)
-    return _with_default_path(destination)
+    return destination
 
 
 def _with_default_path(destination: Destination) -> Destination:
     matching = destination.matching
-    if matching.req_mode == "tcp" or matching.service_path or not matching.service_domain:
+    if matching.req_mode != "http" or matching.service_path or not matching.service_domain:
         return destination
     return destination.model_copy(update={"matching": matching.model_copy(update={"service_path": ("/",)})})
+
+
+def _is_asked_for(row: Row, destination: Destination) -> bool:
+    """Return whether a destination has another value than it would have without the label."""
+    value = getattr(getattr(destination, row.family), row.field)
+    return bool(value != getattr(getattr(Destination(), row.family), row.field))
 
 
 def _unknown(label: str, name: str) -> Problem:

@@ -28,6 +28,7 @@ from models.labels.rewriting import Rewriting
 from models.labels.target import Target
 from models.labels.traffic import Traffic
 from models.predicates import Predicate
+from models.snapshot import without_stack
 
 
 class Destination(Frozen):
@@ -68,9 +69,10 @@ class Way:
 
 
 class ProxyService(Frozen):
-    """A service with all its destinations, at least one."""
+    """A service with all its destinations, at least one; ``stack`` is the name of its stack, if it has one."""
 
     name: str
+    stack: str = ""
     identity: Identity = Identity()
     certificates: Certificates = Certificates()
     destinations: tuple[Destination, ...]
@@ -78,13 +80,12 @@ class ProxyService(Frozen):
     @cached_property
     def acl_name(self) -> str:
         """The name used in HAProxy."""
-        return self.identity.acl_name or (self._short_name if self.identity.short_name else self.name)
+        return self.identity.acl_name or self.published_name
 
     @property
-    def _short_name(self) -> str:
-        """The name without that of the stack, which Docker puts in front with a ``_``."""
-        stack, _, rest = self.name.partition("_")
-        return rest or stack
+    def published_name(self) -> str:
+        """The name that DFSL told DFP: its servers, and the realm of its users, are called after it."""
+        return without_stack(self.name, self.stack) if self.identity.short_name else self.name
 
     def ways(self, destination: Destination) -> tuple[Way, ...]:
         """Return the backends of a destination, named as DFP names them, so that dashboards carry over.
@@ -95,7 +96,7 @@ class ProxyService(Frozen):
         ways = []
         if target.port is not None:
             ways.append(Way(f"{self.acl_name}-be{target.port}_{index}", target.port))
-        if target.https_port is not None:
+        if target.https_port is not None and destination.matching.req_mode == "http":
             came_by_https = Predicate("dst_port", (str(destination.matching.src_https_port),))
             ways.append(
                 Way(f"https-{self.acl_name}-be{target.https_port}_{index}", target.https_port, (came_by_https,))

@@ -37,28 +37,48 @@ class Task(Frozen):
     addresses: tuple[Interface, ...] = ()
 
 
+def without_stack(name: str, stack: str) -> str:
+    """Return a name without that of a stack, which Docker puts in front with a ``_``; as it is if it has none."""
+    return (name.removeprefix(f"{stack}_") or name) if stack else name
+
+
 class SwarmService(Frozen):
     """One Swarm service that opted in with the notify label.
 
     ``version`` is the Swarm version index of the object (``Version.Index``), ``previous_labels`` are those of
     Swarm's ``PreviousSpec`` (None if it has none). ``host`` is the name that requests go to where the source knows
     no Swarm addresses (a stack file). ``labels`` are the service's own labels (``Spec.Labels``), never container
-    labels. Source: Docker API ``GET /services``.
+    labels. ``stack`` is the name of its stack, empty if it has none. ``networks`` has the names of the networks that
+    its addresses are in, by network (``10.0.1.0/24``), as far as tasks tell them.
+    Source: Docker API ``GET /services`` and ``GET /tasks``.
     """
 
     id: str
     name: str
     version: int = 0
     created_at: datetime = EPOCH
+    stack: str = ""
     labels: Mapping[str, str] = Field(default_factory=dict)
     previous_labels: Mapping[str, str] | None = None
     mode: Literal["replicated", "global"] = "replicated"
     replicas: Annotated[int, Field(ge=0)] | None = None
     endpoint_mode: Literal["vip", "dnsrr"] = "vip"
     virtual_ips: tuple[Interface, ...] = ()
+    networks: Mapping[str, str] = Field(default_factory=dict)
     tasks: tuple[Task, ...] = ()
     updating: bool = False
     host: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """The name without that of its stack, which Docker puts in front with a ``_``."""
+        return without_stack(self.name, self.stack)
+
+    def networks_called(self, name: str) -> frozenset[str]:
+        """Return those of its networks that have a name, or have it after that of the service's own stack."""
+        exact = frozenset(network for network, known in self.networks.items() if known == name)
+        own = (network for network, known in self.networks.items() if without_stack(known, self.stack) == name)
+        return exact or frozenset(own)
 
     @cached_property
     def digest(self) -> bytes:
@@ -67,15 +87,36 @@ class SwarmService(Frozen):
         return hashlib.sha256(text.encode()).digest()
 
 
+class StoredCertificate(Frozen):
+    """A certificate with its key that was put through the API and is kept in the Swarm.
+
+    ``content`` is its PEM text, ``sealed`` so that only proxies can read it (`controller.sealing`) unless they had
+    nothing to seal it with. ``version`` is the Swarm version index of the object that keeps it.
+    """
+
+    name: str
+    content: str = Field(repr=False)
+    sealed: bool = True
+    put_at: datetime = EPOCH
+    version: int = 0
+
+    @cached_property
+    def digest(self) -> bytes:
+        """A digest of everything."""
+        return hashlib.sha256(self.model_dump_json().encode()).digest()
+
+
 class Snapshot(Frozen):
-    """The whole world of one source at one moment, services sorted by name."""
+    """The whole world of one source at one moment, services and certificates sorted by name."""
 
     services: tuple[SwarmService, ...] = ()
+    certificates: tuple[StoredCertificate, ...] = ()
 
     @cached_property
     def digest(self) -> str:
         """A hexadecimal digest of the content: equal worlds have equal digests, on every machine."""
-        return hashlib.sha256(b"".join(service.digest for service in self.services)).hexdigest()[:32]
+        parts = (*(service.digest for service in self.services), *(each.digest for each in self.certificates))
+        return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
     @property
     def converging(self) -> bool:

@@ -81,6 +81,9 @@ SafeText = Annotated[
     Allowed("text without line breaks, quotes, '%[' or '{{'"),
 ]
 
+AnyText = Annotated[str, Allowed("any text")]
+"""Text that no rule, line or name is made of."""
+
 _TRUE = frozenset({"1", "t", "true"})
 _FALSE = frozenset({"0", "f", "false"})
 

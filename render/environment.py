@@ -5,6 +5,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.routing import ACME_PREFIX
+from render import records
 from render.filters import FILTERS
 
 
@@ -20,5 +21,5 @@ def environment() -> Environment:
         autoescape=False,  # noqa: S701 - the output is no HTML; `cfg` quotes for HAProxy
     )
     made.filters.update(FILTERS)
-    made.globals["acme_prefix"] = ACME_PREFIX
+    made.globals |= {"acme_prefix": ACME_PREFIX, "records": records}
     return made

@@ -2,7 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
+
+from models.observed import ObservedServer
+from render.noted import Ownership
+from render.ownership import Block, ownership_of
 
 CONFIG_FILE = "haproxy.cfg"
 CRT_LIST_FILE = "crt-list.txt"
@@ -17,14 +22,20 @@ class RenderedServer:
     options: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RenderedBackend:
-    """A backend section in its parts; ``record`` is what the record map keeps for it."""
+    """A backend section in its parts; ``record`` is what the record map keeps for it, ``services`` are its owners."""
 
     mode: Literal["http", "tcp"]
     profile: str
     record: str
     servers: Mapping[str, RenderedServer]
+    services: tuple[str, ...] = ()
+
+    @cached_property
+    def observed(self) -> Mapping[str, ObservedServer]:
+        """What HAProxy says of the servers once it runs them."""
+        return {name: ObservedServer(server.address, server.port) for name, server in self.servers.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +51,37 @@ class RenderedCertificate:
         return " ".join((file, *self.filters))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rendered:
     """Every file of one configuration.
 
     ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by
     its name relative to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it
-    by; ``owners`` tells for a line number of ``config`` (from 1) which services that line was written for, lines
-    for all have no entry; ``certificates`` are by file name in the order of the list, the first one being the default;
-    ``authorities`` are the contents of more files, by name.
+    by; ``blocks`` are the pieces that ``config`` was put together from; ``certificates`` are
+    by file name in the order of the list, the first one being the default; ``authorities`` are the contents of more
+    files, by name.
     """
 
     config: str
     maps: Mapping[str, Mapping[str, str]]
-    owners: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    blocks: tuple[Block, ...] = field(default=(), repr=False)
     backends: Mapping[str, RenderedBackend] = field(default_factory=dict)
     certificates: Mapping[str, RenderedCertificate] = field(default_factory=dict)
     authorities: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def owners(self) -> Mapping[int, tuple[str, ...]]:
+        """Which services a line of ``config`` was written for, by its number from 1; lines for all have no entry."""
+        return self._ownership.owners
+
+    @property
+    def variables(self) -> Mapping[int, str]:
+        """Which variable of the operator has a line, likewise."""
+        return self._ownership.variables
+
+    @cached_property
+    def _ownership(self) -> Ownership:
+        return ownership_of(self.blocks, {name: backend.services for name, backend in self.backends.items()})
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""

@@ -11,9 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from models.labels._table import Family
-from models.proxy import Backend, ServerIdentity, UserList
+from models.proxy import Backend, ServerIdentity
+from models.reading import plain_destination
 from models.service import DESTINATION_FAMILIES, Destination
+from models.settings import ProxySettings
 from render.environment import environment
+from render.logins import hashed_section, remembering_section
 from render.sections import Section, SectionKind, digest, table_name
 
 SLOTS = ("options", "request", "response", "extra")
@@ -32,14 +35,23 @@ class Profile:
     server_options: str
 
 
-def profile_of(backend: Backend) -> Profile:
+def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
     """Return the profile of a backend; equal options give equal profiles."""
-    families = tuple(
-        (name, getattr(backend.destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS
-    )
+    families = _families(backend.destination)
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
-    return _profile(backend.mode, families, backend.user_list, backend.closed, identity=backend.identity, cookie=cookie)
+    users = backend.user_list
+    return _profile(
+        backend.mode,
+        families,
+        users and hashed_section(users),
+        backend.closed,
+        login=users is not None,
+        identity=backend.identity,
+        cookie=cookie,
+        behind_proxies=bool(settings.trusted_proxies),
+        template=backend.template,
+    )
 
 
 def authority_file(identity: ServerIdentity) -> str:
@@ -47,31 +59,49 @@ def authority_file(identity: ServerIdentity) -> str:
     return f"ca/{digest(identity.authority)}.pem"
 
 
-def plain_profiles() -> tuple[Profile, ...]:
+def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
-    plain = [(name, getattr(Destination(), name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS]
-    return tuple(_profile(mode, tuple(plain), None, closed) for mode in ("http", "tcp") for closed in (False, True))
+    kinds = [(mode, closed, False) for mode in ("http", "tcp") for closed in (False, True)]
+    return tuple(
+        _profile(
+            mode,
+            _families(plain_destination(mode, settings.label_rules)),
+            None,
+            closed,
+            login=login,
+            behind_proxies=bool(settings.trusted_proxies),
+        )
+        for mode, closed, login in (*kinds, ("http", False, True))
+    )
+
+
+def _families(destination: Destination) -> tuple[tuple[str, Family], ...]:
+    return tuple((name, getattr(destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS)
 
 
 @lru_cache(maxsize=4096)
 def _profile(
     mode: str,
     families: tuple[tuple[str, Family], ...],
-    user_list: UserList | None,
+    users: Section | None,
     closed: bool,  # noqa: FBT001 - cached
     *,
+    login: bool = False,
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
+    behind_proxies: bool = False,
+    template: tuple[str, ...] = (),
 ) -> Profile:
-    users = _user_section(user_list) if user_list else None
     table = _table_section(dict(families)["limits"])
     context = {
         "mode": mode,
         "closed": closed,
+        "login": login,
         "users": users.name if users else None,
-        "user_list": user_list,
         "table": table.name if table else None,
         "cookie": cookie,
+        "behind_proxies": behind_proxies,
+        "template": template,
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }
@@ -83,7 +113,7 @@ def _profile(
     options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
-    return Profile(section, tuple(filter(None, (users, table))), options)
+    return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
 
 
 def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
@@ -109,12 +139,6 @@ def _identity_options(context: dict[str, Any]) -> str:
 @lru_cache
 def _macros(family: str) -> ModuleType | Any:  # noqa: ANN401 - Jinja's template modules are untyped
     return environment().get_template(f"labels/{family}.cfg.j2").module
-
-
-def _user_section(user_list: UserList) -> Section:
-    lines = environment().get_template("userlist.cfg.j2").render(user_list=user_list)
-    name = f"users-{digest(lines)}"
-    return Section(SectionKind.USERS, name, f"userlist {name}\n{lines}")
 
 
 def _table_section(limits: Family) -> Section | None:

@@ -13,19 +13,31 @@ from render.sections import digest
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 REDIRECTS = "maps/redirects.map"
+LOGINS = "maps/logins.map"
+CREDENTIALS = "maps/credentials.map"
 SPLITS = "maps/splits.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
+PASSED_NAMES = "maps/passed-names.map"
+PASSED_ENDINGS = "maps/passed-endings.map"
+PASSED_REST = "maps/passed-rest.map"
 BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
 
-ORDERED_MAPS = frozenset({WILDCARDS})
+REMEMBERED_LOGINS = "table:logins"
+"""The table of who has shown a password that could only be checked by hashing it."""
+
+ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
-MAKE_ORDER = (BACKENDS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS)
+MAKE_ORDER = (
+    *(BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
+    *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
+)
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
+The names of TLS connections need one lookup only: there the widest entry comes last, so it takes nothing from others.
 They vanish in reverse."""
 
 

@@ -50,6 +50,16 @@ def table_name(content: str) -> str:
     return f"table:{digest(content)}"
 
 
-def is_table(backend: str) -> bool:
-    """Return whether a backend of HAProxy's is a table, and so none of a service."""
-    return backend.startswith("table:")
+def is_own(backend: str) -> bool:
+    """Return whether a backend of HAProxy's is the proxy's own (a table, the handover) and none of a service."""
+    return ":" in backend
+
+
+def tcp_frontend_name(port: int) -> str:
+    """Return the name of the frontend that passes a port through. Source: DFP."""
+    return f"tcpFE_{port}"
+
+
+def tcp_frontend_key(port: int) -> str:
+    """Return the key of that frontend's section."""
+    return f"{SectionKind.FRONTEND}:{tcp_frontend_name(port)}"

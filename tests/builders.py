@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_interface, ip_network
 from typing import Any
 
-from controller.desired import build_desired, judge
+from controller.desired import build_desired
 from controller.endpoints import Surroundings
+from controller.judging import judge
 from models.conditions import Condition
 from models.machine import Machine
 from models.observed import Capability, Observed, ObservedServer

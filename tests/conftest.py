@@ -1,12 +1,31 @@
-"""What all tests share: the options of this suite, and the rule that nothing is skipped silently."""
+"""What all tests share: options, how they are run side by side, and the rule that nothing is skipped silently."""
 
 import os
+import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 REQUIRE_ALL = bool(os.environ.get("SWARMGATE_REQUIRE_ALL"))
 """Set where every test has to run (in CI): a skipped test then fails the run."""
+
+
+_MOST_WORKERS = 8
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many tests ``-n auto`` runs side by side: one more than there are cores, for many only wait."""
+    return min(len(os.sched_getaffinity(0)) + 1, _MOST_WORKERS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share the one Swarm in one process (``--dist loadgroup``), which takes them first."""
+    for item in items:
+        if item.get_closest_marker("swarm"):
+            item.add_marker(pytest.mark.xdist_group("swarm"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,19 +39,25 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
     return bool(request.config.getoption("--update-golden"))
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for sockets."""
+    path = Path(tempfile.mkdtemp(prefix="sg-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path)
+
+
 @pytest.fixture(scope="session")
 def docker_engine() -> str:
     """The address of a Docker Engine that manages a Swarm; skips if there is none."""
     host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    asked = subprocess.run(
-        ["docker", "-H", host, "info", "--format", "{{.Swarm.ControlAvailable}}"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    if asked.stdout.strip() != "true":
-        pytest.skip("no Docker Engine that manages a Swarm answers; bring one up with: tests/testbed/up")
+    command = ["docker", "-H", host, "info", "--format", "{{.Swarm.ControlAvailable}}"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        told = "nothing"
+    if told != "true":
+        pytest.skip(f"no Docker Engine that manages a Swarm answers at {host}; bring one up with: tests/testbed/up")
     return host
 
 

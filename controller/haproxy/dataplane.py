@@ -35,6 +35,7 @@ class HAProxyDataplane:
     """HAProxy below ``state_dir`` (files) and ``run_dir`` (sockets); starting it is left to the first plan.
 
     The configuration must say ``default-path config`` and ``stats socket unix@<runtime_socket> mode 600 level admin``.
+    With ``terminate_on_reload`` connections from before a reload end with it.
 
     Raises:
         TemporaryError: another controller uses the same state folder.
@@ -49,10 +50,17 @@ class HAProxyDataplane:
         run_dir: Path,
         command_limit: float = DEFAULT_LIMIT,
         load_limit: float = 30.0,
+        terminate_on_reload: bool = False,
     ) -> None:
         state, run = state_dir.absolute(), run_dir.absolute()
         self._generations = Generations(state / "haproxy")
-        self.process = HAProxyProcess(binary, config=self._generations.config, run_dir=run, time_limit=load_limit)
+        self.process = HAProxyProcess(
+            binary,
+            config=self._generations.config,
+            run_dir=run,
+            time_limit=load_limit,
+            terminate_on_reload=terminate_on_reload,
+        )
         for folder in (state / "haproxy", run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = StateLock(state)
@@ -116,6 +124,20 @@ class HAProxyDataplane:
             if plan.reload_reasons:
                 return await self._reload(rendered, plan.reload_reasons)
             return await self._change(plan, rendered)
+
+    async def check(self, rendered: Rendered) -> None:
+        """Ask HAProxy whether it would load the files; nothing changes.
+
+        Raises:
+            ConfigRejectedError: it would not.
+            TemporaryError: it does not say so in time.
+        """
+        async with self._one_at_a_time:
+            generation = await self._write(rendered)
+            try:
+                await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
+            finally:
+                self._generations.discard(generation)
 
     async def _observe(self, worker: int | None) -> Observed:
         async with session(self.runtime_socket, limit=self._command_limit) as runtime:

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import PermanentError, StartFailedError, TemporaryError
 from controller.haproxy import launch
 from controller.haproxy.answers import Processes, parse_info, parse_processes, parse_reload
 from controller.haproxy.runtime import NoListenerError, ask_master, session
@@ -27,11 +27,21 @@ _LAST_WORDS_LIMIT = 5.0
 class HAProxyProcess:
     """The HAProxy whose sockets are in ``run_dir`` and whose configuration is ``config``.
 
+    ``terminate_on_reload``: workers from before a reload are ended at once, with the connections they still have.
+
     Raises:
         PermanentError: there is no such binary, or the path of the sockets is too long.
     """
 
-    def __init__(self, binary: str | Path, *, config: Path, run_dir: Path, time_limit: float = 30.0) -> None:
+    def __init__(
+        self,
+        binary: str | Path,
+        *,
+        config: Path,
+        run_dir: Path,
+        time_limit: float = 30.0,
+        terminate_on_reload: bool = False,
+    ) -> None:
         found = shutil.which(binary)
         if found is None:
             raise PermanentError(f"There is no HAProxy at {binary}")
@@ -40,6 +50,7 @@ class HAProxyProcess:
         self._master_socket = _checked(run_dir / "master.sock")
         self._config = config
         self._time_limit = time_limit
+        self._terminate_on_reload = terminate_on_reload
 
     async def processes(self) -> Processes | None:
         """Return the processes there are; None when HAProxy does not run.
@@ -79,7 +90,7 @@ class HAProxyProcess:
             raise
 
     async def reload(self) -> None:
-        """Load the configuration anew without losing a connection, and wait until the new worker serves.
+        """Load the configuration anew without losing a connection (unless told so), and wait until it is served.
 
         Raises:
             ConfigRejectedError: HAProxy could not load it; the worker there was goes on serving.
@@ -90,6 +101,10 @@ class HAProxyProcess:
         if not result.success:
             raise rejected(result.log, self._config)
         await self._serving()
+        if self._terminate_on_reload:
+            for pid in await self.old_workers():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
 
     async def stop(self, drain_seconds: float = 0.0) -> None:
         """End HAProxy: it takes no new connection, and those it has get ``drain_seconds`` to end by themselves."""
@@ -118,7 +133,8 @@ class HAProxyProcess:
             async with asyncio.timeout(self._time_limit):
                 while not await self._serves():
                     if pid is not None and not _runs(pid):
-                        raise TemporaryError(f"HAProxy ended while it started: {await self._last_words()}")
+                        words = await self._last_words()
+                        raise StartFailedError(f"HAProxy ended while it started: {words}", output=words)
                     await asyncio.sleep(_POLL)
         except TimeoutError as error:
             raise TemporaryError(f"HAProxy does not serve {self._time_limit:g} s after it was started") from error

@@ -14,11 +14,16 @@ from render.files import CONFIG_FILE
 
 _LIMIT = 30.0
 _POSITION = re.compile(
-    rf"^\[(?:ALERT|WARNING)\] .*?\[(?:\S*/)?{re.escape(CONFIG_FILE)}:(?P<line>\d+)\][ :]*(?P<message>.+)$", re.MULTILINE
+    rf"^\[(?:ALERT|WARNING)\] +\(\d+\) : (?P<before>.*?)\[(?:\S*/)?{re.escape(CONFIG_FILE)}:(?P<line>\d+)\]"
+    r"[ :]*(?P<message>.+)$",
+    re.MULTILINE,
 )
 _CONTINUED = re.compile(r"\n {2,}(?=\S)")
 """Where HAProxy 3.0 and later goes on with a message in the next line."""
 _CERTIFICATE = re.compile(r"(?P<message>[^;\n]*?'(?P<file>certs/[A-Za-z0-9_.-]+\.pem)(?:\.key)?'[^;\n]*)")
+_NAMED = re.compile(r"\b(?:[Pp]roxy|backend|defaults|frontend|userlist) '(?P<name>[^']+)'")
+_SECTION = re.compile(r"^(?:backend|defaults|frontend|userlist) (?P<name>\S+)", re.MULTILINE)
+_PREAMBLE = re.compile(r"^\[(?:ALERT|WARNING)\]\s*(?:\(\d+\))?[\s:]*(?:config : )?")
 _LEVEL = re.compile(r"^\[(?:ALERT|WARNING)\]", re.MULTILINE)
 _ADVICE = re.compile(r"^\[WARNING\].*hash algorithm used for this password takes")
 
@@ -77,10 +82,30 @@ def rejected_certificates(output: str) -> dict[str, str]:
 def rejected_lines(output: str) -> dict[int, str]:
     """Return HAProxy's messages by line number of ``haproxy.cfg``, several for a line joined by ``; ``.
 
-    Messages that name no line (a whole section, a missing backend) are not among them.
+    Messages that name no line (a whole section, a missing backend) are not among them: see `rejected_sections`.
     """
     lines: dict[int, str] = {}
     for match in _POSITION.finditer(output):
         line, message = int(match["line"]), match["message"].strip()
+        message = match["before"].removeprefix("config : ").strip() if message == "." else message
         lines[line] = f"{lines[line]}; {message}" if line in lines else message
     return lines
+
+
+def rejected_sections(output: str, config: str) -> dict[int, str]:
+    """Return HAProxy's messages by the line on which the section begins that they name, the first one for each.
+
+    What HAProxy finds out only when all is read (a table, a list of mailers that is not there) names no line.
+    """
+    begins = {match["name"]: config.count("\n", 0, match.start()) + 1 for match in _SECTION.finditer(config)}
+    lines: dict[int, str] = {}
+    for message in output.split("\n"):
+        named = _NAMED.search(message)
+        if named is not None and named["name"] in begins:
+            lines.setdefault(begins[named["name"]], plain_words(message))
+    return lines
+
+
+def plain_words(output: str) -> str:
+    """Return HAProxy's first message without its level and the number of the process."""
+    return _PREAMBLE.sub("", output.partition("\n")[0]).strip()

@@ -1,6 +1,6 @@
 """The endpoints that both roles have: health, readiness and metrics."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,21 @@ class Readiness:
     message: str = ""
 
 
-def make_app(title: str, *, readiness: Callable[[], Readiness], registry: CollectorRegistry) -> FastAPI:
-    """Return an application with ``/healthz``, ``/readyz`` and ``/metrics``."""
+async def _nothing() -> bytes:
+    return b""
+
+
+def make_app(
+    title: str,
+    *,
+    readiness: Callable[[], Readiness],
+    registry: CollectorRegistry,
+    more_metrics: Callable[[], Awaitable[bytes]] = _nothing,
+) -> FastAPI:
+    """Return an application with ``/healthz``, ``/readyz`` and ``/metrics``.
+
+    ``more_metrics`` are written already, and follow those of the registry.
+    """
     app = FastAPI(title=title, docs_url="/docs", redoc_url=None)
 
     @app.get("/healthz", summary="The controller runs")
@@ -35,6 +48,6 @@ def make_app(title: str, *, readiness: Callable[[], Readiness], registry: Collec
 
     @app.get("/metrics", summary="Metrics in the Prometheus text format", response_class=Response)
     async def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry) + await more_metrics(), media_type=CONTENT_TYPE_LATEST)
 
     return app

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from controller.declarations import DeclarationRefusedError, Keeper
+from controller.http.answering import Answer, Distribution
 from controller.sources.declared import DeclaredSource
 from controller.status import StatusStore
 from models.declared import is_declared, is_service_name
@@ -18,29 +19,6 @@ from models.snapshot import SwarmService
 _NOT_FOUND, _CONFLICT, _BAD_REQUEST, _FAILED, _OK = 404, 409, 400, 500, 200
 _ANNOUNCED_LIMIT = 1.0
 """Seconds that a service which somebody announces may take to appear in the world."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What became of a request: an HTTP status, words, and the conditions of the service if there is one."""
-
-    status: int
-    message: str
-    service: str = ""
-    conditions: list[dict[str, Any]] = field(default_factory=list)
-    problems: tuple[str, ...] = ()
-
-    @property
-    def is_good(self) -> bool:
-        """Whether it was done."""
-        return self.status == _OK
-
-    def as_json(self) -> dict[str, Any]:
-        """Return it as Swarmgate's own interface shows it."""
-        shown: dict[str, Any] = {"name": self.service, "message": self.message}
-        if self.problems:
-            shown["problems"] = list(self.problems)
-        return shown | ({"conditions": self.conditions} if self.conditions else {})
 
 
 @dataclass(slots=True)
@@ -56,12 +34,13 @@ class Declaring:
     status: StatusStore
     rules: LabelRules
     mark_dirty: Callable[[str], None]
+    distribution: Distribution = field(default_factory=Distribution)
     follows_listeners: bool = False
     is_legacy: Callable[[], bool] = lambda: False
     limit: float = 10.0
 
-    async def declare(self, name: str, labels: Mapping[str, str]) -> Answer:
-        """Declare a service; the answer comes once a reconcile that knew it has ended."""
+    async def declare(self, name: str, labels: Mapping[str, str], *, distribute: bool = True) -> Answer:
+        """Declare a service; the answer comes once a reconcile that knew it has ended, here and at the others."""
         problems = self._problems(name, labels)
         if problems:
             texts = tuple(problem.text for problem in problems)
@@ -70,31 +49,31 @@ class Declaring:
             words = f"the service {name} is declared by its own labels or by variables: change those"
             return Answer(_CONFLICT, words, name)
         try:
-            version = await self.keeper.put(name, labels)
+            receipt = await self.keeper.put(name, labels)
         except DeclarationRefusedError as error:
             return Answer(error.status, str(error), name)
         self.mark_dirty("a service was declared")
-        if not await self.status.settled(name, version, limit=self.limit):
+        if not await self.status.settled(name, receipt.version, limit=self.limit):
             return Answer(
                 _FAILED, f"{name} is declared, but not in force after {self.limit:g} s; it still may be", name
             )
-        return self._judged(name)
+        return await self.distribution.completed(self._judged(name), receipt, asked=distribute)
 
-    async def undeclare(self, name: str) -> Answer:
-        """Undeclare a service; the answer comes once it is gone."""
+    async def undeclare(self, name: str, *, distribute: bool = True) -> Answer:
+        """Undeclare a service; the answer comes once it is gone, here and at the others."""
         try:
-            was_there = await self.keeper.remove(name)
+            receipt = await self.keeper.remove(name)
         except DeclarationRefusedError as error:
             return Answer(error.status, str(error), name)
-        if not was_there and self.source.owner_is_outside(name):
+        if receipt is None and self.source.owner_is_outside(name):
             words = f"the service {name} is declared by its own labels or by variables: change those"
             return Answer(_CONFLICT, words, name)
-        if not was_there:
+        if receipt is None:
             return Answer(_NOT_FOUND, f"no service {name} is declared through the API", name)
         self.mark_dirty("a service was undeclared")
         if not self.source.owner_is_outside(name) and not await self.status.settled(name, None, limit=self.limit):
             return Answer(_FAILED, f"{name} is undeclared, but still in force after {self.limit:g} s", name)
-        return Answer(_OK, f"{name} is undeclared", name)
+        return await self.distribution.completed(Answer(_OK, f"{name} is undeclared", name), receipt, asked=distribute)
 
     async def announced(self, name: str) -> bool:
         """Look again; return whether what the request says of a service is Swarm's own news and no wish to change it.
@@ -137,7 +116,7 @@ class Declaring:
             return Answer(_CONFLICT, message, name, facts)
         if "Programmed" in bad:
             return Answer(_FAILED, message, name, facts)
-        return Answer(_OK, message or f"{name} is configured", name, facts)
+        return Answer(_OK, f"{name} is configured", name, facts, remark=message)
 
 
 def _status_of(problems: tuple[Problem, ...]) -> int:

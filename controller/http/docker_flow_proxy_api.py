@@ -5,26 +5,31 @@ Source: DFP, "Usage" (``/v1/docker-flow-proxy/...``). Every path takes any metho
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from controller.errors import SwarmgateError
-from controller.http.declaring import Answer, Declaring
+from controller.http.answering import Answer
+from controller.http.certifying import Certifying
+from controller.http.declaring import Declaring
+from controller.http.proxy_api import body_of
 from controller.http.redaction import redacted, service_facts
 from controller.http.writers import Writers, presented
 from controller.status import StatusStore
-from models.declared import is_service_name
+from models.certificates import CertificateSource
 from models.reading import PREFIX
-from models.service import TABLE
 
 BASE = "/v1/docker-flow-proxy"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
-_CARRIED = frozenset({"serviceName", "replicas", "nodeInfo", "notify", "shortName", "scrapeNetwork"})
-"""Parameters that a listener sends about a service and that are no labels for the proxy."""
-_LARGEST_CERTIFICATE = 512 * 1024
-_OK, _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _TOO_LARGE, _FAILED = 200, 400, 403, 404, 413, 500
+_CARRIED = frozenset({"serviceName", "nodeInfo"})
+"""Parameters that a listener sends about a service and that are not kept: its name, and what changes by itself."""
+_FALSE = frozenset({"false", "f", "0"})
+_IN_FOLDER = frozenset({CertificateSource.API, CertificateSource.FOLDER, CertificateSource.SERVICE})
+"""Certificates that DFP had in its folder; those in secrets it did not list."""
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _FAILED = 400, 403, 404, 500
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -34,8 +39,8 @@ class Proxy:
     """What the interface needs of the proxy behind it.
 
     ``look_anew`` forgets what HAProxy was seen to run and asks for a reconcile; ``configuration`` is the text of
-    ``haproxy.cfg``; ``statistics`` is HAProxy's answer to ``show stat``; ``put_certificate`` keeps a certificate
-    under a file name (ValueError: it is none); ``certificates`` lists them, without keys.
+    ``haproxy.cfg``; ``statistics`` is HAProxy's answer to ``show stat``; ``certs_dir`` is where certificates are said
+    to be that people put there, or through the API.
     """
 
     status: StatusStore
@@ -45,8 +50,8 @@ class Proxy:
     look_anew: Callable[[], None]
     configuration: Callable[[], Awaitable[str]]
     statistics: Callable[[], Awaitable[str]]
-    put_certificate: Callable[[str, bytes], Awaitable[None]]
-    certificates: Callable[[], list[dict[str, Any]]]
+    certifying: Certifying
+    certs_dir: Path
 
 
 def add_docker_flow_proxy_api(app: FastAPI, proxy: Proxy) -> None:
@@ -78,8 +83,9 @@ def _reconfigure(proxy: Proxy) -> Handler:
         if words := proxy.writers.refusal(request):
             return _no(words, _FORBIDDEN, service_name)
         if request.query_params.get("replicas") == "0":
-            return _undeclared(await proxy.declaring.undeclare(service_name))
-        answer = await proxy.declaring.declare(service_name, labels_of(request.query_params))
+            return _undeclared(await proxy.declaring.undeclare(service_name, distribute=_distributes(request)))
+        labels = labels_of(request.query_params)
+        answer = await proxy.declaring.declare(service_name, labels, distribute=_distributes(request))
         facts = _facts(proxy.status, service_name) if answer.is_good else {}
         return _json(answer, **facts)
 
@@ -97,9 +103,14 @@ def _remove(proxy: Proxy) -> Handler:
             return _yes(f"{service_name} is not declared here; the proxy looks again", service_name)
         if words := proxy.writers.refusal(request):
             return _no(words, _FORBIDDEN, service_name)
-        return _undeclared(await proxy.declaring.undeclare(service_name))
+        return _undeclared(await proxy.declaring.undeclare(service_name, distribute=_distributes(request)))
 
     return remove
+
+
+def _distributes(request: Request) -> bool:
+    """Return whether the other replicas are to be waited for: so it is unless somebody says otherwise."""
+    return request.query_params.get("distribute", "").lower() not in _FALSE
 
 
 def _add_services(app: FastAPI, proxy: Proxy) -> None:
@@ -116,9 +127,7 @@ def _add_services(app: FastAPI, proxy: Proxy) -> None:
 
 def labels_of(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the labels that the parameters of ``reconfigure`` stand for: each is a label without its prefix."""
-    return {
-        PREFIX + name: value for name, value in parameters.items() if value and (name not in _CARRIED or name in TABLE)
-    }
+    return {PREFIX + name: value for name, value in parameters.items() if value and name not in _CARRIED}
 
 
 def _add_certificates(app: FastAPI, proxy: Proxy) -> None:
@@ -128,25 +137,29 @@ def _add_certificates(app: FastAPI, proxy: Proxy) -> None:
     ) -> JSONResponse:
         if words := proxy.writers.refusal(request):
             return _no(words, _FORBIDDEN)
-        if not is_service_name(cert_name):
-            return _no("certName must be letters, digits, '_', '.' and '-', beginning with a letter or digit", 400)
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > _LARGEST_CERTIFICATE:
-                return _no("the certificate is larger than 512 kB", _TOO_LARGE)
-        if not body:
-            return _no("the body must be the certificate and its key, as PEM", _BAD_REQUEST)
-        try:
-            await proxy.put_certificate(cert_name, bytes(body))
-        except (ValueError, SwarmgateError) as error:
-            return _no(str(error), _BAD_REQUEST)
-        return JSONResponse({"Status": "OK", "Message": f"{cert_name} is kept", "Certs": proxy.certificates()})
+        body = await body_of(request)
+        answer = await proxy.certifying.put(cert_name, body, distribute=_distributes(request))
+        content = {"Status": "OK" if answer.is_good else "NOK", "Message": answer.words, "Certs": _certs(proxy)}
+        return JSONResponse(content, status_code=answer.status)
 
     async def certs() -> JSONResponse:
-        return JSONResponse({"Status": "OK", "Message": "", "Certs": proxy.certificates()})
+        return JSONResponse(_certs(proxy))
 
     _any_method(app, f"{BASE}/certs", "All certificates, without keys (DFP)", certs)
+
+
+def _certs(proxy: Proxy) -> list[dict[str, str]]:
+    """Return the certificates that are not in secrets, under DFP's keys; unlike there, without their keys."""
+    return [
+        {
+            "ServicePort": "",
+            "ProxyServiceName": each.name,
+            "CertsDir": str(proxy.certs_dir),
+            "CertContent": each.public_pem,
+        }
+        for each in proxy.status.certificates().values()
+        if each.source in _IN_FOLDER
+    ]
 
 
 def _add_views(app: FastAPI, proxy: Proxy) -> None:
@@ -187,18 +200,20 @@ def _add_probes(app: FastAPI, proxy: Proxy) -> None:
 
 def _undeclared(answer: Answer) -> JSONResponse:
     """Return the answer to a removal; to remove what is not there is no mistake. Source: DFP, ``remove``."""
-    return _yes(answer.message, answer.service) if answer.status == _NOT_FOUND else _json(answer)
+    return _yes(answer.words, answer.service) if answer.status == _NOT_FOUND else _json(answer)
 
 
 def _json(answer: Answer, **facts: Any) -> JSONResponse:  # noqa: ANN401 - JSON
     content = {
         "Status": "OK" if answer.is_good else "NOK",
-        "Message": answer.message,
+        "Message": answer.words,
         "ServiceName": answer.service,
         **facts,
     }
     if answer.conditions:
         content["Conditions"] = answer.conditions
+    if answer.converging:
+        content["Converging"] = list(answer.converging)
     return JSONResponse(content, status_code=min(answer.status, _FAILED))
 
 

@@ -4,8 +4,10 @@ A snapshot holds credentials, since labels may, so it is given to callers who kn
 to addresses that the Swarm itself says are running tasks of the proxy service.
 """
 
+import asyncio
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -14,7 +16,7 @@ from pydantic import SecretStr
 
 from controller.http.common import Readiness, make_app
 from controller.metrics import Metrics
-from controller.published import Published, Report
+from controller.published import Published, Report, Version
 
 LONGEST_WAIT = 60.0
 """Seconds that a poll may be held."""
@@ -58,11 +60,10 @@ def make_listener_app(
             raise HTTPException(
                 403, f"{address} may not have the snapshot: it is no task of the proxy service, or its token is wrong"
             )
-        if replica:
-            published.note(
-                Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
-            )
-        version = await published.newer_than(if_none_match.strip('"'), wait=wait)
+        report = Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
+        with published.polling(report) if replica else nullcontext(lambda: None) as hung_up:
+            waiting = published.newer_than(if_none_match.strip('"'), wait=wait)
+            version = await _unless_gone(request, waiting, hung_up)
         if version is None:
             raise HTTPException(503, "the Swarm has not been read yet")
         headers = {"ETag": f'"{version.etag}"', "Cache-Control": "no-store", "Vary": "Accept-Encoding"}
@@ -74,10 +75,32 @@ def make_listener_app(
         return Response(version.body, media_type="application/json", headers=headers)
 
     @app.get("/v1/replicas", summary="The proxies that ask this listener, and what each has programmed")
-    async def replicas() -> list[dict[str, Any]]:
-        return [
-            {**asdict(report), "converged": report.programmed == published.etag, "seconds_ago": round(age, 1)}
-            for report, age in published.reports()
-        ]
+    async def replicas(
+        since: Annotated[str, Query(max_length=128, description="An etag: who has programmed that world?")] = "",
+        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for all of them.")] = 0,
+    ) -> list[dict[str, Any]]:
+        return [asdict(state) for state in await published.caught_up(since.strip('"'), limit=wait)]
 
     return app
+
+
+async def _unless_gone(
+    request: Request, answer: Coroutine[Any, Any, Version | None], hung_up: Callable[[], None]
+) -> Version | None:
+    """Wait for an answer as long as there is somebody to have it; None, and ``hung_up`` is called, if there is not."""
+    waiting, gone = asyncio.ensure_future(answer), asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait({waiting, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        hung_up()
+        return None
+    finally:
+        waiting.cancel()
+        gone.cancel()
+        await asyncio.gather(waiting, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

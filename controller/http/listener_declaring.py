@@ -1,50 +1,79 @@
-"""Declaring services at the listener, which keeps them in the Swarm, so that all proxies get them."""
+"""Declaring services and putting certificates at the listener, which keeps them in the Swarm for all proxies."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException
+from pydantic import BaseModel, Field
 
-from controller.declarations import DeclarationRefusedError, Keeper
+from controller.declarations import DeclarationRefusedError, Receipt
 from controller.http.proxy_api import Labels, with_prefix
 from controller.http.writers import Writers
 from controller.published import Published
+from controller.swarm_keeper import SwarmKeeper
 from models.declared import is_declared, is_service_name
-from models.snapshot import Snapshot, SwarmService
+from models.snapshot import Snapshot, StoredCertificate, SwarmService
+
+R = TypeVar("R", Receipt, Receipt | None)
+
+LARGEST_CONTENT = 256 * 1024
+"""Characters of a certificate as it is kept; Swarm takes config objects of up to 500 kB."""
+
+
+class SealedCertificate(BaseModel):
+    """A certificate as a proxy hands it on: sealed, so that nobody else can read it, unless it had no token."""
+
+    content: Annotated[str, Field(min_length=1, max_length=LARGEST_CONTENT, repr=False)]
+    sealed: bool
+    put_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerDeclaring:
-    """Changes what is kept in the Swarm; the answer comes once it is published. ``limit`` is in seconds."""
+    """Changes what is kept in the Swarm; the answer comes once it is published. ``limit`` is in seconds.
 
-    keeper: Keeper
+    The answer has the etag of a world that has the change, so that one can ask who has programmed it.
+    """
+
+    keeper: SwarmKeeper
     published: Published
     mark_dirty: Callable[[str], None]
     limit: float = 10.0
 
-    async def declare(self, name: str, labels: dict[str, str]) -> dict[str, str | int]:
+    async def declare(self, name: str, labels: dict[str, str]) -> dict[str, Any]:
         """Keep a service; labels are judged by the proxies, which know how lists are to be read."""
-        if not is_service_name(name):
-            raise HTTPException(400, "the name must be letters, digits, '_', '.' and '-'")
+        _check_name(name)
         if any(each.name == name and not is_declared(each) for each in _services(self.published.snapshot)):
             raise HTTPException(409, f"the service {name} is declared by its own labels: change those")
-        try:
-            version = await self.keeper.put(name, labels)
-        except DeclarationRefusedError as error:
-            raise HTTPException(error.status, str(error)) from error
+        version = (await _done(self.keeper.put(name, labels))).version
         await self._settle(lambda world: any(each.name == name and each.version >= version for each in world.services))
-        return {"name": name, "version": version}
+        return {"name": name, "version": version, "etag": self.published.etag}
 
-    async def undeclare(self, name: str) -> dict[str, str | int]:
+    async def undeclare(self, name: str) -> dict[str, Any]:
         """Forget a service."""
-        try:
-            was_there = await self.keeper.remove(name)
-        except DeclarationRefusedError as error:
-            raise HTTPException(error.status, str(error)) from error
-        if not was_there:
+        if await _done(self.keeper.remove(name)) is None:
             raise HTTPException(404, f"no service {name} is declared through the API")
         await self._settle(lambda world: not any(each.name == name and is_declared(each) for each in world.services))
-        return {"name": name}
+        return {"name": name, "etag": self.published.etag}
+
+    async def put_certificate(self, name: str, sealed: SealedCertificate) -> dict[str, Any]:
+        """Keep a certificate, which the proxy has checked."""
+        _check_name(name)
+        certificate = StoredCertificate(name=name, **sealed.model_dump())
+        version = (await _done(self.keeper.put_certificate(certificate))).version
+        await self._settle(
+            lambda world: any(each.name == name and each.version >= version for each in world.certificates)
+        )
+        return {"name": name, "version": version, "etag": self.published.etag}
+
+    async def remove_certificate(self, name: str) -> dict[str, Any]:
+        """Forget a certificate."""
+        if await _done(self.keeper.remove_certificate(name)) is None:
+            raise HTTPException(404, f"no certificate {name} was put through the API")
+        await self._settle(lambda world: not any(each.name == name for each in world.certificates))
+        return {"name": name, "etag": self.published.etag}
 
     async def _settle(self, holds: Callable[[Snapshot], bool]) -> None:
         self.mark_dirty("what is declared has changed")
@@ -57,12 +86,32 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
     allowed = [Depends(writers.require)]
 
     @app.put("/v1/services/{name}", summary="Keep a service in the Swarm", dependencies=allowed)
-    async def declare(name: str, labels: Labels) -> dict[str, str | int]:
+    async def declare(name: str, labels: Labels) -> dict[str, Any]:
         return await declaring.declare(name, with_prefix(labels))
 
     @app.delete("/v1/services/{name}", summary="Forget a service kept in the Swarm", dependencies=allowed)
-    async def undeclare(name: str) -> dict[str, str | int]:
+    async def undeclare(name: str) -> dict[str, Any]:
         return await declaring.undeclare(name)
+
+    @app.put("/v1/certificates/{name}", summary="Keep a certificate in the Swarm", dependencies=allowed)
+    async def put_certificate(name: str, sealed: SealedCertificate) -> dict[str, Any]:
+        return await declaring.put_certificate(name, sealed)
+
+    @app.delete("/v1/certificates/{name}", summary="Forget a certificate kept in the Swarm", dependencies=allowed)
+    async def remove_certificate(name: str) -> dict[str, Any]:
+        return await declaring.remove_certificate(name)
+
+
+async def _done(change: Awaitable[R]) -> R:
+    try:
+        return await change
+    except DeclarationRefusedError as error:
+        raise HTTPException(error.status, str(error)) from error
+
+
+def _check_name(name: str) -> None:
+    if not is_service_name(name):
+        raise HTTPException(400, "the name must be letters, digits, '_', '.' and '-'")
 
 
 def _services(snapshot: Snapshot | None) -> tuple[SwarmService, ...]:

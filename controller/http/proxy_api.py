@@ -6,27 +6,33 @@ Reading is without secrets and open; changing is for those whom `Writers` admits
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, HTTPException
+from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 
+from controller.haproxy_metrics import HAProxyMetrics
+from controller.http.certifying import Certifying
 from controller.http.common import Readiness, make_app
 from controller.http.declaring import Declaring
 from controller.http.writers import Writers
 from controller.metrics import Metrics
+from controller.pem import LARGEST as LARGEST_CERTIFICATE
 from controller.status import StatusStore
 from models.reading import PREFIX
 
 LARGEST = 64 * 1024
 """Characters of one label's value."""
+Distribute = Annotated[bool, Query(description="Answer only once all replicas have programmed it.")]
 Labels = Annotated[
     dict[Annotated[str, Body(max_length=256)], Annotated[str, Body(max_length=LARGEST)]],
     Body(description="Labels by name, with or without the prefix `com.df.`.", examples=[{"servicePath": "/demo"}]),
 ]
 
 
-def make_proxy_app(status: StatusStore, metrics: Metrics, readiness: Callable[[], Readiness]) -> FastAPI:
+def make_proxy_app(
+    status: StatusStore, metrics: Metrics, readiness: Callable[[], Readiness], haproxy: HAProxyMetrics
+) -> FastAPI:
     """Return the proxy's application."""
-    app = make_app("Swarmgate proxy", readiness=readiness, registry=metrics.registry)
+    app = make_app("Swarmgate proxy", readiness=readiness, registry=metrics.registry, more_metrics=haproxy.scrape)
 
     @app.get("/v1/services", summary="All services with their conditions, routes and servers")
     async def services() -> list[dict[str, Any]]:
@@ -51,14 +57,39 @@ def add_declared_services(app: FastAPI, declaring: Declaring, writers: Writers) 
     allowed = [Depends(writers.require)]
 
     @app.put("/v1/services/{name}", summary="Declare a service by its labels", dependencies=allowed)
-    async def declare(name: str, labels: Labels) -> JSONResponse:
-        answer = await declaring.declare(name, with_prefix(labels))
+    async def declare(name: str, labels: Labels, *, distribute: Distribute = True) -> JSONResponse:
+        answer = await declaring.declare(name, with_prefix(labels), distribute=distribute)
         return JSONResponse(answer.as_json(), status_code=answer.status)
 
     @app.delete("/v1/services/{name}", summary="Undeclare a service", dependencies=allowed)
-    async def undeclare(name: str) -> JSONResponse:
-        answer = await declaring.undeclare(name)
+    async def undeclare(name: str, *, distribute: Distribute = True) -> JSONResponse:
+        answer = await declaring.undeclare(name, distribute=distribute)
         return JSONResponse(answer.as_json(), status_code=answer.status)
+
+
+def add_put_certificates(app: FastAPI, certifying: Certifying, writers: Writers) -> None:
+    """Add the paths by which certificates are put and removed."""
+    allowed = [Depends(writers.require)]
+
+    @app.put("/v1/certificates/{name}", summary="Put a certificate with its key, as PEM", dependencies=allowed)
+    async def put_certificate(request: Request, name: str, *, distribute: Distribute = True) -> JSONResponse:
+        answer = await certifying.put(name, await body_of(request), distribute=distribute)
+        return JSONResponse(answer.as_json(), status_code=answer.status)
+
+    @app.delete("/v1/certificates/{name}", summary="Remove a certificate that was put", dependencies=allowed)
+    async def remove_certificate(name: str, *, distribute: Distribute = True) -> JSONResponse:
+        answer = await certifying.remove(name, distribute=distribute)
+        return JSONResponse(answer.as_json(), status_code=answer.status)
+
+
+async def body_of(request: Request) -> bytes:
+    """Return the body of a request that brings a certificate; of one that is too large for that, just the beginning."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_CERTIFICATE:
+            break
+    return bytes(body)
 
 
 def with_prefix(labels: dict[str, str]) -> dict[str, str]:

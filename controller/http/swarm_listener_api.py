@@ -12,8 +12,8 @@ from fastapi.responses import JSONResponse
 
 from controller.errors import SourceUnavailableError
 from controller.http.listener_api import Gate
-from controller.notifications.messages import Vocabulary, is_running
 from controller.published import Published
+from models.snapshot import Snapshot
 
 BASE = "/v1/docker-flow-swarm-listener"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
@@ -24,12 +24,13 @@ _FORBIDDEN, _FAILED = 403, 500
 class Listener:
     """What the interface needs of the listener behind it.
 
-    ``nodes`` reads the nodes; ``notify_again`` has everybody told everything; ``failed`` counts a failure.
+    ``created`` tells of the running services of a world; ``nodes`` reads the nodes; ``notify_again`` has everybody
+    told everything; ``failed`` counts a failure.
     """
 
     published: Published
     gate: Gate
-    vocabulary: Vocabulary
+    created: Callable[[Snapshot], Awaitable[list[dict[str, str]]]]
     nodes: Callable[[], Awaitable[tuple[dict[str, str], ...]]]
     notify_again: Callable[[], None]
     failed: Callable[[str], None]
@@ -50,8 +51,7 @@ def add_swarm_listener_api(app: FastAPI, listener: Listener) -> None:
         if snapshot is None:
             listener.failed("serveGetServices")
             return _no("the Swarm has not been read yet", _FAILED)
-        running = (service for service in snapshot.services if is_running(service))
-        return JSONResponse([listener.vocabulary.created(service) for service in running])
+        return JSONResponse(await listener.created(snapshot))
 
     async def get_nodes() -> JSONResponse:
         try:

@@ -12,6 +12,7 @@ import structlog
 from controller.notifications.ledger import Created, Removed
 from controller.notifications.messages import Facts, Vocabulary, node_facts, service_facts
 from controller.notifications.metrics import DockerFlowMetrics
+from controller.notifications.nodes import NO_HOSTNAMES, Hostnames
 from controller.notifications.sending import Worker
 from controller.notifications.targets import Kind, Target
 from controller.sources.health import Outage
@@ -28,7 +29,8 @@ class Notifier:
     """Tells every target about the world; targets wait for nothing and for nobody.
 
     Who is told of removals must be told of those, too, that happen while the listener is away: what they know is kept
-    in the file at ``path``. All else is told again after a restart. ``interval`` is in seconds.
+    in the file at ``path``. All else is told again after a restart. ``interval`` is in seconds; without ``retries``
+    nothing is told twice. ``immediately``: a service need not have run to be told of.
     """
 
     def __init__(
@@ -39,7 +41,10 @@ class Notifier:
         path: Path,
         *,
         interval: float,
+        retries: bool = True,
+        immediately: bool = False,
     ) -> None:
+        self._immediately = immediately
         self._vocabulary = vocabulary
         self._metrics = metrics
         self._path = path
@@ -49,17 +54,19 @@ class Notifier:
         self._removed: dict[str, Removed] = {}
         self._saved = ""
         kept = _load(path)
-        self._workers = [self._worker(target, kept, interval) for target in dict.fromkeys(targets)]
+        self._workers = [self._worker(target, kept, interval, retries=retries) for target in dict.fromkeys(targets)]
 
     @property
     def wants_nodes(self) -> bool:
         """Whether anybody is told about nodes."""
         return any(worker.target.kind == "node" for worker in self._workers)
 
-    def look_at_services(self, snapshot: Snapshot) -> None:
-        """Take notice of all services."""
+    def look_at_services(self, snapshot: Snapshot, hostnames: Hostnames = NO_HOSTNAMES) -> None:
+        """Take notice of all services; ``hostnames`` are those of the nodes, if it is to be told where tasks run."""
         self._metrics.services(len(snapshot.services))
-        facts = service_facts(snapshot, self._known_services, self._vocabulary)
+        facts = service_facts(
+            snapshot, self._known_services, self._vocabulary, hostnames=hostnames, immediately=self._immediately
+        )
         self._known_services = frozenset(facts)
         self._look("service", facts)
 
@@ -81,11 +88,21 @@ class Notifier:
         finally:
             await self._client.aclose()
 
-    def _worker(self, target: Target, kept: Mapping[str, dict[str, dict[str, str]]], interval: float) -> Worker:
+    def _worker(
+        self, target: Target, kept: Mapping[str, dict[str, dict[str, str]]], interval: float, *, retries: bool
+    ) -> Worker:
         ledger = Created() if target.action == "create" else Removed(kept.get(_key(target)))
         if isinstance(ledger, Removed):
             self._removed[_key(target)] = ledger
-        return Worker(target, ledger, self._client, self._metrics, interval=interval, on_accepted=self._save)
+        return Worker(
+            target,
+            ledger,
+            self._client,
+            self._metrics,
+            interval=interval,
+            retries=retries,
+            on_accepted=self._save,
+        )
 
     def _look(self, kind: Kind, facts: Facts) -> None:
         for worker in self._workers:

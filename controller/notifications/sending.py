@@ -1,6 +1,7 @@
 """Sending: one worker for each target, which tells it what it does not know yet until it knows all."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class _Retry:
 class Worker:
     """Tells one target; ``interval`` is the longest pause between attempts, in seconds.
 
+    Without ``retries`` there is one attempt, until the message changes or everything is to be told again.
     A message that is refused holds up no other; a target that cannot be reached is left alone for the pause.
     """
 
@@ -45,6 +47,7 @@ class Worker:
         metrics: DockerFlowMetrics,
         *,
         interval: float,
+        retries: bool = True,
         on_accepted: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -53,6 +56,7 @@ class Worker:
         self._client = client
         self._metrics = metrics
         self._interval = interval
+        self._tries_again = retries
         self._on_accepted = on_accepted
         self._clock = clock
         self._retries: dict[str, _Retry] = {}
@@ -66,6 +70,8 @@ class Worker:
     def forget(self) -> None:
         """Have everything told again."""
         self._ledger.forget()
+        for retry in self._retries.values():
+            retry.at = 0.0
         self._stirred.set()
 
     async def run(self) -> None:
@@ -86,7 +92,7 @@ class Worker:
         for message in pending:
             if self._retries[message.id].at <= self._clock() and not await self._tell(message):
                 break
-        waiting = [retry.at for retry in self._retries.values()]
+        waiting = [retry.at for retry in self._retries.values() if retry.at < math.inf]
         return max(0.0, min(waiting) - self._clock()) if waiting else None
 
     def _retry(self, message: Message) -> _Retry:
@@ -97,7 +103,7 @@ class Worker:
         return _Retry(message.digest, Backoff(first=pause, longest=self._interval))
 
     async def _tell(self, message: Message) -> bool:
-        """Send one message; False if the target cannot be reached at all."""
+        """Send one message; False if the target cannot be reached at all, and the others are to wait."""
         retry = self._retries[message.id]
         self._announce(message, retry)
         try:
@@ -106,6 +112,8 @@ class Worker:
             )
         except httpx.HTTPError as error:
             self._failed(message, str(error) or type(error).__name__)
+            if not self._tries_again:
+                return True
             for each in self._retries.values():
                 each.at = max(each.at, retry.at)
             return False
@@ -127,7 +135,7 @@ class Worker:
     def _failed(self, message: Message, why: str) -> None:
         retry = self._retries[message.id]
         retry.tries += 1
-        retry.at = self._clock() + max(retry.backoff.next_delay(), 0.01)
+        retry.at = self._clock() + max(retry.backoff.next_delay(), 0.01) if self._tries_again else math.inf
         if retry.tries == 1:
             words = f"ERROR: {self.target.shown} has not accepted a notification"
             log.error(words, error=why)

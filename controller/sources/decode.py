@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 NOTIFY_LABEL = "com.df.notify"
 LABEL_PREFIX = "com.df."
+STACK_LABEL = "com.docker.stack.namespace"
+"""The label that Docker gives to all services of a stack: the name of the stack."""
 
 _FALSE = frozenset({"false", "f", "0", "no", "off"})
 _UPDATING = frozenset({"updating", "rollback_started"})
@@ -31,27 +33,49 @@ class _Mode(NamedTuple):
     replicas: int | None
 
 
+class _VirtualIp(NamedTuple):
+    """A virtual IP, with the network that it is in by id and in CIDR form."""
+
+    network_id: str
+    address: Interface
+    network: str
+
+
 class _ServicePart(NamedTuple):
     """What one object of ``GET /services`` says by itself; ``service`` is None if it did not opt in."""
 
     service: SwarmService | None
-    virtual_ips: tuple[tuple[str, Interface], ...]
+    virtual_ips: tuple[_VirtualIp, ...]
+
+
+class _Attachment(NamedTuple):
+    """A task's place on one network, which is told by id and name."""
+
+    network_id: str
+    name: str
+    addresses: tuple[Interface, ...]
 
 
 class _TaskPart(NamedTuple):
-    """What one object of ``GET /tasks`` says by itself."""
+    """What one object of ``GET /tasks`` says by itself.
+
+    ``names`` are those of its networks by id, ``networks`` the same by CIDR form.
+    """
 
     service_id: str
     task: Task
     ingress_networks: frozenset[str]
+    names: tuple[tuple[str, str], ...]
+    networks: tuple[tuple[str, str], ...]
 
 
 class _Joined(NamedTuple):
     """A service with what was found elsewhere, and what it was made from."""
 
     part: _ServicePart
-    tasks: tuple[Task, ...]
+    tasks: tuple[_TaskPart, ...]
     ingress_networks: frozenset[str]
+    names: tuple[str | None, ...]
     service: SwarmService
 
 
@@ -79,24 +103,39 @@ class SnapshotDecoder:
         """
         task_parts = self._tasks.decode(tasks)
         ingress_networks = frozenset().union(*{part.ingress_networks for part in task_parts})
+        names = dict(pair for pairs in {part.names for part in task_parts} for pair in pairs)
         by_service = _by_service(task_parts)
         joined: dict[str, _Joined] = {}
         for part in self._services.decode(services):
             if part.service is not None:
                 id_ = part.service.id
-                joined[id_] = self._join(part.service, part, tuple(by_service.get(id_, ())), ingress_networks)
+                known = tuple(names.get(each.network_id) for each in part.virtual_ips)
+                joined[id_] = self._join(part.service, part, tuple(by_service.get(id_, ())), ingress_networks, known)
         self._joined = joined
         return Snapshot(services=tuple(sorted((each.service for each in joined.values()), key=lambda each: each.name)))
 
     def _join(
-        self, service: SwarmService, part: _ServicePart, tasks: tuple[Task, ...], ingress_networks: frozenset[str]
+        self,
+        service: SwarmService,
+        part: _ServicePart,
+        tasks: tuple[_TaskPart, ...],
+        ingress_networks: frozenset[str],
+        names: tuple[str | None, ...],
     ) -> _Joined:
+        """Put together what was found of a service; ``names`` are those of the networks of its virtual IPs."""
         known = self._joined.get(service.id)
-        if known is not None and known[:3] == (part, tasks, ingress_networks):
+        if known is not None and known[:4] == (part, tasks, ingress_networks, names):
             return known
-        virtual_ips = tuple(address for network, address in part.virtual_ips if network not in ingress_networks)
-        whole = service.model_copy(update={"virtual_ips": virtual_ips, "tasks": tasks})
-        return _Joined(part, tasks, ingress_networks, whole)
+        named = zip(part.virtual_ips, names, strict=True)
+        reachable = [(each, name) for each, name in named if each.network_id not in ingress_networks]
+        networks = {each.network: name for each, name in reachable if name}
+        networks.update(pair for each in tasks for pair in each.networks)
+        found = {
+            "virtual_ips": tuple(each.address for each, _ in reachable),
+            "networks": dict(sorted(networks.items())),
+            "tasks": tuple(each.task for each in tasks),
+        }
+        return _Joined(part, tasks, ingress_networks, names, service.model_copy(update=found))
 
 
 class _Remembered(Generic[T]):
@@ -155,7 +194,8 @@ def decode_addresses(tasks: bytes) -> frozenset[str]:
     Raises:
         ValueError: the answer is not a list of objects.
     """
-    return frozenset(str(address.ip) for item in _objects(from_json(tasks)) for address in _task_addresses(item))
+    items = _objects(from_json(tasks))
+    return frozenset(str(address.ip) for item in items for each in _attachments(item) for address in each.addresses)
 
 
 def decode_nodes(nodes: bytes) -> tuple[dict[str, str], ...]:
@@ -221,6 +261,7 @@ def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix
         name=_identity(item, "Spec", "Name"),
         version=_count(_dig(item, "Version", "Index"), 0),
         created_at=_moment(_dig(item, "CreatedAt")),
+        stack=labels.get(STACK_LABEL, ""),
         labels=keep_labels(labels, notify_label, label_prefix),
         previous_labels=previous_labels,
         mode=mode.mode,
@@ -251,10 +292,10 @@ def _endpoint_mode(item: Mapping[str, object]) -> Literal["vip", "dnsrr"]:
     return "dnsrr" if stated == "dnsrr" else "vip"
 
 
-def _virtual_ips(item: Mapping[str, object]) -> Iterable[tuple[str, Interface]]:
+def _virtual_ips(item: Mapping[str, object]) -> Iterable[_VirtualIp]:
     for entry in _list(_dig(item, "Endpoint", "VirtualIPs")):
         for address in _interfaces([_dig(entry, "Addr")]):
-            yield _text(_dig(entry, "NetworkID")), address
+            yield _VirtualIp(_text(_dig(entry, "NetworkID")), address, str(address.network))
 
 
 def _ingress_networks(task: Mapping[str, object]) -> frozenset[str]:
@@ -271,31 +312,41 @@ def _is_ingress(network: object) -> bool:
     return _dig(network, "Spec", "Ingress") is True
 
 
-def _by_service(parts: Iterable[_TaskPart]) -> dict[str, list[Task]]:
-    found: dict[str, list[Task]] = {}
+def _by_service(parts: Iterable[_TaskPart]) -> dict[str, list[_TaskPart]]:
+    found: dict[str, list[_TaskPart]] = {}
     for part in parts:
-        found.setdefault(part.service_id, []).append(part.task)
+        found.setdefault(part.service_id, []).append(part)
     for tasks in found.values():
-        tasks.sort(key=lambda task: (task.slot, task.node, task.id))
+        tasks.sort(key=lambda part: (part.task.slot, part.task.node, part.task.id))
     return found
 
 
 def _task_part(item: Mapping[str, object]) -> _TaskPart:
+    attachments = tuple(_attachments(item))
     task = Task(
         id=_identity(item, "ID"),
         slot=_count(item.get("Slot"), 0),
         node=_text(item.get("NodeID")),
         state=_text(_dig(item, "Status", "State")) or "new",
-        addresses=tuple(_task_addresses(item)),
+        addresses=tuple(address for each in attachments for address in each.addresses),
     )
-    return _TaskPart(_text(item.get("ServiceID")), task, _ingress_networks(item))
+    named = [each for each in attachments if each.name]
+    return _TaskPart(
+        _text(item.get("ServiceID")),
+        task,
+        _ingress_networks(item),
+        names=tuple((each.network_id, each.name) for each in named if each.network_id),
+        networks=tuple((str(address.network), each.name) for each in named for address in each.addresses),
+    )
 
 
-def _task_addresses(item: Mapping[str, object]) -> Iterable[Interface]:
-    """The addresses of a task, those on ingress networks excepted (see `_ingress_networks`)."""
+def _attachments(item: Mapping[str, object]) -> Iterable[_Attachment]:
+    """The networks that a task is on, ingress networks excepted (see `_ingress_networks`)."""
     for entry in _list(item.get("NetworksAttachments")):
-        if not _is_ingress(_dig(entry, "Network")):
-            yield from _interfaces(_list(_dig(entry, "Addresses")))
+        network = _dig(entry, "Network")
+        if not _is_ingress(network):
+            addresses = tuple(_interfaces(_list(_dig(entry, "Addresses"))))
+            yield _Attachment(_text(_dig(network, "ID")), _text(_dig(network, "Spec", "Name")), addresses)
 
 
 def _interfaces(values: Iterable[object]) -> Iterable[Interface]:

@@ -15,15 +15,7 @@ from docker.tls import TLSConfig
 
 from controller.backoff import Backoff
 from controller.errors import SourceUnavailableError
-from controller.sources.declared_configs import (
-    FILTER,
-    LABELS,
-    Declaration,
-    Kept,
-    config_of,
-    decode_configs,
-    services_of,
-)
+from controller.sources.declared_configs import FILTER, Kept, NewConfig, certificates_of, decode_configs, services_of
 from controller.sources.decode import (
     LABEL_PREFIX,
     NOTIFY_LABEL,
@@ -36,6 +28,7 @@ from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
 from models.declared import joined
+from models.settings.listener import LONGEST_POLLING
 from models.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -45,9 +38,10 @@ FAST_POLL = 1.0
 STIRRED = 15.0
 """Seconds after an event during which tasks are expected to follow."""
 
-_WORLD_EVENTS: Filters = {"type": ("service", "node", "network", "secret", "config"), "scope": ("swarm",)}
+WORLD_EVENTS = ("service", "node", "network", "secret", "config")
+"""The types of objects whose events may mean another world."""
 _RUNNING: Filters = {"desired-state": ("running",)}
-_DECLARED: Filters = {"label": FILTER}
+_KEPT: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
 _MARGIN = 0.5
 _GOODBYE = 1.0
@@ -60,9 +54,13 @@ class DockerSource(HealthRecord):
     """Reads services and tasks from the engine at ``docker_host``, which must be a Swarm manager.
 
     Services without ``notify_label`` are left out by the engine itself; of labels only those that begin with
-    ``label_prefix`` are kept. ``with_declared`` adds the services that are kept in config objects.
+    ``label_prefix`` are kept. ``with_declared`` adds the services and certificates that are kept in config objects.
+    ``events`` are the types of objects whose events are followed; with none there is only the timer.
     All times are in seconds: ``timeout`` for one whole reading, ``slow_poll`` between readings when nothing is
     changing, ``silence`` after which a mute event stream is opened anew.
+
+    Attributes:
+        events_lost: called each time that the stream of events cannot be had.
     """
 
     def __init__(
@@ -74,7 +72,8 @@ class DockerSource(HealthRecord):
         with_declared: bool = False,
         tls: TLSConfig | bool = False,
         timeout: float = 10.0,
-        slow_poll: float = 5.0,
+        slow_poll: float = LONGEST_POLLING,
+        events: tuple[str, ...] = WORLD_EVENTS,
         silence: float = 600.0,
         clock: Clock = time.monotonic,
     ) -> None:
@@ -83,7 +82,9 @@ class DockerSource(HealthRecord):
         self._decoder = SnapshotDecoder(notify_label=notify_label, label_prefix=label_prefix)
         self._with_declared = with_declared
         self._timeout = timeout
+        self.events_lost: Callable[[], None] = lambda: None
         self._slow_poll = slow_poll
+        self._events: Filters | None = {"type": events, "scope": ("swarm",)} if events else None
         self._silence = silence
         self._connect: Callable[[], DockerConnection] = partial(DockerConnection, docker_host, tls=tls, timeout=timeout)
         self._connection = self._connect()
@@ -93,6 +94,7 @@ class DockerSource(HealthRecord):
         self._stirred_at = clock()
         self._changed_at = clock()
         self._last: tuple[bytes, Snapshot] | None = None
+        self._kept: tuple[bytes, tuple[Kept, ...]] = (b"[]", ())
         self._callers: tuple[float, str, frozenset[str]] | None = None
 
     async def snapshot(self) -> Snapshot:
@@ -126,28 +128,27 @@ class DockerSource(HealthRecord):
         self._callers = (now, service_name, addresses)
         return addresses
 
-    async def declared(self) -> tuple[Kept, ...]:
-        """Return the config objects with declared services, oldest first.
+    async def kept(self) -> tuple[Kept, ...]:
+        """Return the config objects that keep what was put through the API, oldest first.
 
         Raises:
             SourceUnavailableError: the engine cannot tell.
         """
 
         def read(connection: DockerConnection) -> tuple[Kept, ...]:
-            return decode_configs(connection.read("/configs", _DECLARED, deadline=time.monotonic() + self._timeout))
+            return decode_configs(connection.read("/configs", _KEPT, deadline=time.monotonic() + self._timeout))
 
         return await self._read(read)
 
-    async def create_declared(self, declaration: Declaration) -> None:
-        """Keep a declared service in a new config object.
+    async def keep(self, config: NewConfig) -> None:
+        """Make a config object.
 
         Raises:
             SourceUnavailableError: the engine refuses, or does not answer.
         """
-        name, data = config_of(declaration)
-        await self._read(lambda connection: connection.create_config(name, data, LABELS))
+        await self._read(lambda connection: connection.create_config(config.name, config.data, config.labels))
 
-    async def remove_declared(self, id_: str) -> None:
+    async def forget(self, id_: str) -> None:
         """Remove a config object; it may be gone already.
 
         Raises:
@@ -171,7 +172,8 @@ class DockerSource(HealthRecord):
         """Mark dirty upon events, after each (re)connection, and by a timer that follows the Swarm's pace."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._poll(mark_dirty))
-            group.create_task(self._follow_events(mark_dirty))
+            if self._events is not None:
+                group.create_task(self._follow_events(mark_dirty, self._events))
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -188,11 +190,15 @@ class DockerSource(HealthRecord):
         deadline = time.monotonic() + self._timeout
         services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline)
         tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
-        configs = connection.read("/configs", _DECLARED, deadline=deadline) if self._with_declared else b"[]"
+        configs = connection.read("/configs", _KEPT, deadline=deadline) if self._with_declared else b"[]"
         digest = _digest(services, tasks, configs)
         if self._last and self._last[0] == digest:
             return self._last[1]
-        snapshot = joined(self._decoder.decode(services, tasks), services_of(decode_configs(configs)))
+        if configs != self._kept[0]:
+            self._kept = (configs, decode_configs(configs))
+        kept = self._kept[1]
+        world = Snapshot(services=self._decoder.decode(services, tasks).services, certificates=certificates_of(kept))
+        snapshot = joined(world, services_of(kept))
         self._last = (digest, snapshot)
         self._changed_at = self._clock()
         return snapshot
@@ -248,20 +254,21 @@ class DockerSource(HealthRecord):
             slow=self._slow_poll,
         )
 
-    async def _follow_events(self, mark_dirty: Callable[[str], None]) -> None:
+    async def _follow_events(self, mark_dirty: Callable[[str], None], wanted: Filters) -> None:
         outage = Outage("Event stream lost", "Event stream restored")
         backoff = Backoff(first=0.25, longest=_MOST_PATIENCE)
         while True:
             began = self._clock()
             try:
-                await self._follow_stream(mark_dirty, outage)
+                await self._follow_stream(mark_dirty, wanted, outage)
             except SourceUnavailableError as error:
                 outage.begin(error)
+                self.events_lost()
             if self._clock() - began > _STEADY:
                 backoff.reset()
             await asyncio.sleep(backoff.next_delay())
 
-    async def _follow_stream(self, mark_dirty: Callable[[str], None], outage: Outage) -> None:
+    async def _follow_stream(self, mark_dirty: Callable[[str], None], wanted: Filters, outage: Outage) -> None:
         """Follow one event stream to its end."""
         loop = asyncio.get_running_loop()
 
@@ -275,7 +282,7 @@ class DockerSource(HealthRecord):
         work = Work(
             lambda: connection.follow(
                 "/events",
-                _WORLD_EVENTS,
+                wanted,
                 on_event=lambda line: _call_in(loop, stir, line),
                 silence=self._silence,
             ),

@@ -22,7 +22,7 @@ from controller.sources.health import Clock, Outage
 from controller.sources.saved import SavedSnapshot
 from controller.sources.swarm_listener import SERVICES_PATH, decode_services
 from controller.sources.wire import SnapshotReader
-from models.snapshot import Snapshot, SwarmService
+from models.snapshot import Snapshot, StoredCertificate, SwarmService
 
 LISTENER_PORT = 8080
 MOST_BYTES = 64 << 20
@@ -333,14 +333,26 @@ def listener_url(address: str) -> str:
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The union of several worlds, sorted by name; of services with equal names the older one stays."""
+    """The union of several worlds, sorted by name.
+
+    Of services with equal names the older one stays, of certificates the one that was put last.
+    """
     worlds = list(snapshots)
     if len(worlds) == 1:
         return worlds[0]
     by_name: dict[str, SwarmService] = {}
     for service in (service for world in worlds for service in world.services):
         by_name[service.name] = min(by_name.get(service.name, service), service, key=_age)
-    return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)))
+    certificates = sorted((each for world in worlds for each in world.certificates), key=_freshness)
+    newest = {each.name: each for each in certificates}
+    return Snapshot(
+        services=tuple(by_name[name] for name in sorted(by_name)),
+        certificates=tuple(newest[name] for name in sorted(newest)),
+    )
+
+
+def _freshness(certificate: StoredCertificate) -> tuple[float, str, int]:
+    return certificate.put_at.timestamp(), certificate.content, certificate.version
 
 
 def _age(service: SwarmService) -> tuple[float, str]:

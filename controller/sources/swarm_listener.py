@@ -10,12 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from models.declared import declared_service
 from models.reading import PREFIX
-from models.service import TABLE
 from models.snapshot import Snapshot, SwarmService
 
 SERVICES_PATH = "/v1/docker-flow-swarm-listener/get-services"
-_OWN = frozenset({"serviceName", "replicas", "nodeInfo", "shortName", "scrapeNetwork"})
-"""What DFSL says about a service, or to others, beside its labels."""
+_OWN = frozenset({"serviceName", "nodeInfo"})
+"""What DFSL says about a service beside its labels, and what changes by itself."""
 _LIST = TypeAdapter(list[dict[str, str]] | None)
 
 
@@ -37,7 +36,7 @@ def _service(item: Mapping[str, str]) -> SwarmService:
     name = item.get("serviceName", "")
     if not name:
         raise ValueError("it has a service without serviceName")
-    labels = {PREFIX + key: value for key, value in item.items() if key not in _OWN or key in TABLE}
+    labels = {PREFIX + key: value for key, value in item.items() if key not in _OWN}
     service = declared_service(name, labels, id_=f"dfsl-{name}")
     replicas = item.get("replicas", "")
     mode = {"replicas": int(replicas)} if replicas.isdecimal() else {"mode": "global"}

@@ -36,6 +36,7 @@ class Label:
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
     broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
+    ``not_with_sni``: why it cannot be honoured with ``reqMode=sni``, if it cannot.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
     one, which still works.
     """
@@ -47,6 +48,7 @@ class Label:
     restricts: bool = False
     secret: bool = False
     tcp: bool = False
+    not_with_sni: str = ""
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
 

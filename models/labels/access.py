@@ -39,7 +39,7 @@ class Access(Family):
     allowed_src: Annotated[
         ListOf[Network],
         Label(
-            doc="Only clients with these addresses are let in.",
+            doc="Only clients with these addresses are let in; behind other proxies, see `TRUSTED_PROXIES`.",
             example="10.0.0.0/8,192.0.2.7",
             effect=Effect.PROFILE,
             restricts=True,
@@ -49,7 +49,7 @@ class Access(Family):
     denied_src: Annotated[
         ListOf[Network],
         Label(
-            doc="Clients with these addresses are kept out.",
+            doc="Clients with these addresses are kept out; behind other proxies, see `TRUSTED_PROXIES`.",
             example="198.51.100.0/24",
             effect=Effect.PROFILE,
             restricts=True,

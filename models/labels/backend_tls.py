@@ -18,5 +18,6 @@ class BackendTls(Family):
             example="ca-internal",
             effect=Effect.PROFILE,
             tcp=True,
+            not_with_sni="TLS is between client and service, who verifies the service's certificate is the client",
         ),
     ] = None

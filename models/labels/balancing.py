@@ -59,6 +59,7 @@ class Balancing(Family):
             example="databases",
             effect=Effect.RELOAD,
             tcp=True,
+            not_with_sni="services share a port by their names; one name has one service",
         ),
     ] = None
     balance_group: Annotated[

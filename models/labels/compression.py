@@ -36,12 +36,17 @@ class Compression(Family):
 
     compression_algo: Annotated[
         Algorithms,
-        Label(doc="How responses are compressed.", example="gzip", indexed=False, effect=Effect.PROFILE),
+        Label(
+            doc="How responses are compressed; `COMPRESSION_ALGO` by default.",
+            example="gzip",
+            indexed=False,
+            effect=Effect.PROFILE,
+        ),
     ] = ()
     compression_type: Annotated[
         MediaTypes,
         Label(
-            doc="Which media types are compressed; all by default.",
+            doc="Which media types are compressed; `COMPRESSION_TYPE` by default, or else all.",
             example="text/html text/css application/javascript",
             indexed=False,
             effect=Effect.PROFILE,

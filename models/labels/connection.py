@@ -45,7 +45,7 @@ class Connection(Family):
     timeout_client: Annotated[
         Seconds,
         Label(
-            doc="With `reqMode=tcp`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
+            doc="With `reqMode=tcp` or `sni`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
             example="60",
             effect=Effect.RELOAD,
             tcp=True,
@@ -54,7 +54,8 @@ class Connection(Family):
     clitcpka: Annotated[
         Flag,
         Label(
-            doc="With `reqMode=tcp`: keeps connections of clients alive with TCP keepalive packets.",
+            doc="With `reqMode=tcp` or `sni`: keeps connections of clients alive with TCP keepalive packets. It is "
+            "for all connections of a port as soon as one of its services asks for it.",
             example="true",
             effect=Effect.RELOAD,
             tcp=True,
@@ -67,12 +68,13 @@ class Connection(Family):
             example="true",
             effect=Effect.PROFILE,
             tcp=True,
+            not_with_sni="TLS is between client and service, the proxy adds none of its own",
         ),
     ] = False
     connection_mode: Annotated[
         ConnectionMode,
         Label(
-            doc="What becomes of connections after an answer.",
+            doc="What becomes of connections after an answer; `CONNECTION_MODE` by default.",
             example="http-server-close",
             indexed=False,
             effect=Effect.PROFILE,

@@ -53,6 +53,7 @@ class Health(Family):
             example="/health,204",
             effect=Effect.PROFILE,
             tcp=True,
+            not_with_sni="the service speaks TLS; use checkTcp",
         ),
     ] = None
     check_resolvers: Annotated[

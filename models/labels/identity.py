@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from models.labels._table import Effect, Family, Label
-from models.types import Flag, Number, ObjectName, SafeText
+from models.types import AnyText, Flag, Number, ObjectName, SafeText
 
 
 class Identity(Family):
@@ -39,7 +39,8 @@ class Identity(Family):
     short_name: Annotated[
         Flag,
         Label(
-            doc="Publishes the service under its name without that of its stack: without all up to the first `_`.",
+            doc="Publishes the service under its name without that of its stack (`shop_web` of the stack `shop` as "
+            "`web`): its backends and servers, and the realm of its users, are called after it.",
             example="true",
             indexed=False,
         ),
@@ -59,5 +60,36 @@ class Identity(Family):
             "the service; letter case does not matter.",
             example="internal",
             indexed=False,
+        ),
+    ] = ""
+    service_name: Annotated[
+        AnyText,
+        Label(
+            doc="Accepted for compatibility, as listeners send it: a service is called as Swarm calls it.",
+            example="go-demo",
+            indexed=False,
+            effect=Effect.NOTHING,
+            tcp=True,
+        ),
+    ] = ""
+    scrape_network: Annotated[
+        AnyText,
+        Label(
+            doc="Tells Docker Flow Monitor, through the listener, the network on which the service's tasks can be "
+            "scraped; see `DF_INCLUDE_NODE_IP_INFO`. It changes nothing in the proxy.",
+            example="monitor",
+            indexed=False,
+            effect=Effect.NOTHING,
+            tcp=True,
+        ),
+    ] = ""
+    node_info: Annotated[
+        AnyText,
+        Label(
+            doc="Accepted for compatibility, as listeners send it; it is for Docker Flow Monitor.",
+            example='[["node-1","10.0.1.5","x7r"]]',
+            indexed=False,
+            effect=Effect.NOTHING,
+            tcp=True,
         ),
     ] = ""

@@ -47,8 +47,8 @@ class Limits(Family):
         RateText,
         Label(
             doc="How many requests a client (an address) may send to a destination within a period; more are answered "
-            "with 429. With `reqMode=tcp`: how many connections it may open; more are closed. Counted by each replica "
-            "of the proxy.",
+            "with 429. With `reqMode=tcp` or `sni`: how many connections it may open; more are closed. Counted by each "
+            "replica of the proxy.",
             example="100/10s",
             effect=Effect.PROFILE,
             tcp=True,

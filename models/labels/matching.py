@@ -5,34 +5,56 @@ them (`models.claims` says how).
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
-RequestMode = Annotated[Literal["http", "tcp"], Allowed("http or tcp")]
+RequestMode = Annotated[Literal["http", "tcp", "sni"], Allowed("http, tcp or sni")]
+NameMethod = Literal["str", "beg", "end", "sub", "dom", "reg"]
+"""How a name is compared (Configuration manual 7.1.3, the flag ``-m``)."""
 
 _KEYWORDS = r"path(_(beg|end|sub|dir|reg))?( -i)?|path( -i)? -m (str|beg|end|sub|dir|reg)( -i)?"
+_NAME_KEYWORDS = re.compile(
+    r"(?:req_ssl_sni|req\.ssl_sni|ssl_fc_sni)(?: -i)?(?: -m (?P<method>str|beg|end|sub|dom|reg))?(?: -i)?"
+    r"|ssl_fc_sni_(?P<form>end|reg)(?: -i)?"
+)
+HTTPS_PORT = 443
 _PLAIN_KINDS = frozenset({"path", "path_beg"})
 _PLAIN_ALGORITHMS = frozenset({"hdr(host)", "hdr_dom(host)", "hdr_end(host)"})
 
 
 def _path_kind(value: str) -> str:
-    if not re.fullmatch(_KEYWORDS, value):
-        raise ValueError("is no way to compare paths")
+    if not re.fullmatch(_KEYWORDS, value) and name_method(value) is None:
+        raise ValueError("is no way to compare paths or names")
     return value
 
 
+def name_method(path_type: str) -> NameMethod | None:
+    """Return how names of TLS connections are compared; None if it is paths that are.
+
+    What HAProxy calls ``ssl_fc_sni`` is the name in TLS that the proxy itself speaks, which is not there when a
+    connection is passed through. DFP's users meant the name that the client asks for, and so do we.
+    """
+    match = _NAME_KEYWORDS.fullmatch(path_type)
+    return cast("NameMethod", match["method"] or match["form"] or "str") if match else None
+
+
 def _path(value: str, info: ValidationInfo) -> str:
-    """Compared as text, a path is a path; otherwise it is a pattern, which may be any text."""
-    return checked_as(PathPrefix, value) if info.data.get("path_type") in _PLAIN_KINDS else value
+    """Compared as text, a path is a path and a name a name; otherwise it is a pattern, which may be any text."""
+    kind = info.data.get("path_type", "")
+    if kind in _PLAIN_KINDS:
+        return checked_as(PathPrefix, value)
+    return checked_as(DomainPattern, value) if name_method(kind) in {"str", "end"} else value
 
 
 def _domain(value: str, info: ValidationInfo) -> str:
+    """What begins with ``*`` is always compared by its ending; what does not may be a pattern of another kind."""
     algorithm = info.data.get("service_domain_algo")
-    return value if algorithm and algorithm not in _PLAIN_ALGORITHMS else checked_as(DomainPattern, value)
+    is_pattern = algorithm and algorithm not in _PLAIN_ALGORITHMS and not value.startswith("*")
+    return value if is_pattern else checked_as(DomainPattern, value)
 
 
 def _header(value: str) -> str:
@@ -44,7 +66,10 @@ def _header(value: str) -> str:
 PathKind = Annotated[
     SafeText,
     AfterValidator(_path_kind),
-    Allowed("path, path_beg, path_end, path_sub, path_dir or path_reg, each optionally followed by -i"),
+    Allowed(
+        "path, path_beg, path_end, path_sub, path_dir or path_reg, each optionally followed by -i; with reqMode=sni: "
+        "req.ssl_sni, optionally followed by -i and by -m str, -m beg, -m end, -m sub, -m dom or -m reg"
+    ),
 ]
 Path = Annotated[
     SafeText,
@@ -73,13 +98,14 @@ Priority = Annotated[
 
 
 class Matching(Family):
-    """Which requests, or which TCP port, a destination claims."""
+    """Which requests, TCP port or TLS connections a destination claims."""
 
     path_type: Annotated[
         PathKind,
         Label(
             doc="How `servicePath` is compared: as a prefix (`path_beg`), whole (`path`), or by another of HAProxy's "
-            "ways, such as a regular expression (`path_reg`).",
+            "ways, such as a regular expression (`path_reg`). With `reqMode=sni`: how the name that a TLS client asks "
+            "for is compared with `servicePath` (`req.ssl_sni -m end`, `req.ssl_sni -i -m reg`), in any letter case.",
             example="path_reg -i",
             effect=Effect.RELOAD,
         ),
@@ -88,7 +114,7 @@ class Matching(Family):
         ListOf[Path],
         Label(
             doc="URL path prefixes. Longest prefix wins over all services; `/demo` also matches `/demo1`. "
-            "`/` by default if there is a `serviceDomain`.",
+            "`/` by default if there is a `serviceDomain`. With `reqMode=sni`: names, compared as `pathType` says.",
             example="/demo/hello,/demo/person",
         ),
     ] = ()
@@ -104,7 +130,8 @@ class Matching(Family):
     service_domain_algo: Annotated[
         DomainAlgorithm | None,
         Label(
-            doc="How `serviceDomain` is compared. By default the domain must be the same, whatever the port.",
+            doc="How `serviceDomain` is compared, where it does not begin with `*`; `SERVICE_DOMAIN_ALGO` by default. "
+            "Without either the domain must be the same, whatever the port.",
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
@@ -123,7 +150,8 @@ class Matching(Family):
         ListOf[Domain],
         Label(
             doc="Domains the request must be for. A leading `*` matches any beginning. "
-            "Exact domains win over wildcards, longer wildcards over shorter ones.",
+            "Exact domains win over wildcards, longer wildcards over shorter ones. With `reqMode=sni`: the names that "
+            "TLS clients ask for; without any, all that nobody else claims.",
             example="my-domain.com,*.my-other-domain.com",
         ),
     ] = ()
@@ -145,13 +173,19 @@ class Matching(Family):
     ] = ()
     req_mode: Annotated[
         RequestMode,
-        Label(doc="`http`, or `tcp` to pass a whole port through.", example="tcp", effect=Effect.RELOAD),
+        Label(
+            doc="`http`; or `tcp` to pass a whole port through; or `sni` to pass TLS connections through as they are, "
+            "by the name that the client asks for. A port of the proxy's own HTTPS can be shared with the latter. "
+            "`DEFAULT_REQ_MODE` by default.",
+            example="tcp",
+            effect=Effect.RELOAD,
+        ),
     ] = "http"
     src_port: Annotated[
         Port | None,
         Label(
-            doc="With `reqMode=tcp` the port the proxy listens on for this destination. With `http`, only requests "
-            "that came to this port are claimed.",
+            doc="With `reqMode=tcp` the port the proxy listens on for this destination; with `sni` likewise, 443 by "
+            "default. With `http`, only requests that came to this port are claimed.",
             example="6379",
             effect=Effect.RELOAD,
         ),
@@ -180,3 +214,15 @@ class Matching(Family):
             indexed=False,
         ),
     ] = False
+
+    @property
+    def opened_port(self) -> int | None:
+        """The port that the proxy listens on for this destination; None if it is one of those for HTTP."""
+        if self.req_mode == "http":
+            return None
+        return self.src_port or (HTTPS_PORT if self.req_mode == "sni" else None)
+
+    @property
+    def name_method(self) -> NameMethod | None:
+        """How `service_path` is compared with the names of TLS connections; None if it holds paths."""
+        return name_method(self.path_type)

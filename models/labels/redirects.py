@@ -26,7 +26,7 @@ class Redirects(Family):
         Flag,
         Label(
             doc="Redirects requests that came by HTTP to HTTPS. Behind something that ends TLS before the proxy, "
-            "use `redirectWhenHttpProto` instead.",
+            "use `redirectWhenHttpProto` instead. `HTTPS_ONLY` by default.",
             example="true",
             effect=Effect.PROFILE,
             restricts=True,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from models.labels._table import Effect, Family, Label
-from models.types import Address, Port
+from models.types import Address, ObjectName, Port
 
 
 class Target(Family):
@@ -30,5 +30,15 @@ class Target(Family):
         Label(
             doc="Sends requests to this host instead of the service, for targets outside the Swarm.",
             example="machine-123.internal.ecme.com",
+        ),
+    ] = None
+    network: Annotated[
+        ObjectName | None,
+        Label(
+            doc="The network on which requests are sent to the service, if it shares several with the proxy: its name, "
+            "with or without that of the service's stack. Without the label it is one of those that they share.",
+            example="front",
+            indexed=False,
+            tcp=True,
         ),
     ] = None

@@ -3,10 +3,10 @@
 from ipaddress import ip_network
 
 import pytest
-from builders import desired_of, reasons, service, snapshot, task
+from builders import condition, desired_of, reasons, service, snapshot, task
 
-from controller.desired import hosts_outside, judge
 from controller.endpoints import Surroundings
+from controller.judging import judge
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import SwarmService
@@ -52,6 +52,63 @@ def test_dnsrr_has_a_server_per_task(world: SwarmService) -> None:
     assert servers(desired_of(snapshot(world))) == {"web_1": "10.0.1.101:8080", "web_2": "10.0.1.102:8080"}
 
 
+SHARED = Surroundings(networks=tuple(map(ip_network, ["10.0.1.0/24", "10.0.2.0/24"])))
+NETWORKS = {"10.0.1.0/24": "shop_front", "10.0.2.0/24": "back", "10.0.3.0/24": "far"}
+VIPS = ["10.0.1.5/24", "10.0.2.5/24", "10.0.3.5/24"]
+
+
+@pytest.mark.parametrize(
+    ("label", "address"),
+    [
+        pytest.param("", "10.0.1.5", id="any"),
+        pytest.param("back", "10.0.2.5", id="by name"),
+        pytest.param("shop_front", "10.0.1.5", id="by its full name"),
+        pytest.param("front", "10.0.1.5", id="by its name in the stack"),
+    ],
+)
+def test_the_network_may_be_chosen(label: str, address: str) -> None:
+    """Of several that both are on."""
+    labels = {"servicePath": "/a", "port": "80", "network": label}
+    world = service(labels=labels, stack="shop", vips=VIPS, networks=NETWORKS)
+    desired = desired_of(snapshot(world), surroundings=SHARED)
+    assert servers(desired) == {"web": f"{address}:80"}
+    assert reasons(desired, "web")[1] == "ResolvedRefs"
+
+
+def test_the_network_is_chosen_for_tasks_too() -> None:
+    """A task that is not on it is left out."""
+    tasks = [task(1, address="10.0.1.1/24"), task(2, address="10.0.2.2/24")]
+    labels = {"servicePath": "/a", "port": "80", "network": "back", "discoveryType": "DNS"}
+    desired = desired_of(snapshot(service(labels=labels, tasks=tasks, networks=NETWORKS)), surroundings=SHARED)
+    assert servers(desired) == {"web_2": "10.0.2.2:80"}
+
+
+@pytest.mark.parametrize(
+    ("network", "more", "words"),
+    [
+        pytest.param("none", {}, "is no network of the service, which is on: back, far, shop_front", id="not joined"),
+        pytest.param("far", {}, "those that it shares with the service: back, shop_front", id="not the proxy's"),
+        pytest.param("far", {"vips": VIPS[2:]}, "with the service: none; attach both", id="nothing shared"),
+        pytest.param("back", {"networks": {}}, "on: none whose name is known yet", id="no names"),
+    ],
+)
+def test_a_network_that_leads_nowhere_is_told_with_those_that_there_are(
+    network: str, more: dict[str, object], words: str
+) -> None:
+    """No other one is taken in its place."""
+    world = service(
+        labels={"servicePath": "/a", "port": "80", "network": network}, **{"vips": VIPS, "networks": NETWORKS, **more}
+    )  # type: ignore[arg-type]
+    desired = desired_of(
+        snapshot(world.model_copy(update={"tasks": (task(1, address="10.9.9.9/24"),)})), surroundings=SHARED
+    )
+    assert servers(desired) == {}
+    fact = condition(desired, "web", "ResolvedRefs")
+    assert fact.reason == "NetworkNotShared"
+    assert fact.message.startswith(f"com.df.network={network} ")
+    assert words in fact.message
+
+
 def test_tasks_are_used_for_all_services_if_the_proxy_says_so() -> None:
     """``ENDPOINTS=tasks``."""
     desired = desired_of(snapshot(service(tasks=2)), settings=ProxySettings(endpoints="tasks"))
@@ -90,7 +147,7 @@ def test_tasks_out_of_reach_are_left_out() -> None:
 def test_host_outside_is_named_before_it_is_needed() -> None:
     """The names to resolve are known from judging, without any look-up."""
     world = snapshot(service("a", OUTSIDE), service("b"), service("c", {**OUTSIDE, "outboundHostname": "192.0.2.1"}))
-    assert hosts_outside(judge(world, ProxySettings(), forms={}, rejected={})) >= {"db.example.com"}
+    assert judge(world, ProxySettings(), forms={}, rejected={}).hosts >= {"db.example.com"}
 
 
 def test_host_outside_has_a_server_per_address() -> None:

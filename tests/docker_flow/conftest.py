@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 from fakes.fake_docker import FakeDocker
-from roles.conftest import backend, folder, make_listener, make_proxy, newest
+from roles.conftest import backend, make_listener, make_proxy, newest
 
-__all__ = ["backend", "docker", "folder", "make_listener", "make_proxy", "newest"]
+__all__ = ["backend", "docker", "make_listener", "make_proxy", "newest"]
 
 
 @pytest.fixture

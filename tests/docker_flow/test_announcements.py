@@ -1,7 +1,7 @@
 """Notifications that reach a proxy: they look like orders, and only mean that it should look again."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
 import builders
 import httpx
@@ -9,6 +9,9 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from controller.declarations import Receipt
+from controller.http.answering import Distribution
+from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import BASE, Proxy, add_docker_flow_proxy_api
 from controller.http.writers import Writers
@@ -35,10 +38,10 @@ class World(HealthRecord):
 class Untouched:
     """A keeper that must not be asked."""
 
-    async def put(self, name: str, labels: Mapping[str, str]) -> int:
-        raise AssertionError(name, labels)
+    async def put(self, name: str, content: object) -> Receipt:
+        raise AssertionError(name, content)
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str) -> Receipt | None:
         raise AssertionError(name)
 
 
@@ -52,11 +55,19 @@ def client(writers: Writers, looks: list[str], *, is_legacy: bool) -> httpx.Asyn
     async def text() -> str:
         return ""
 
-    async def put(_name: str, _content: bytes) -> None:
-        raise AssertionError
-
+    certifying = Certifying(Untouched(), status, Distribution(), looks.append)
     app = FastAPI()
-    proxy = Proxy(status, declaring, writers, lambda: False, lambda: looks.append("anew"), text, text, put, list)
+    proxy = Proxy(
+        status,
+        declaring,
+        writers,
+        lambda: False,
+        lambda: looks.append("anew"),
+        text,
+        text,
+        certifying,
+        Path("/certs"),
+    )
     add_docker_flow_proxy_api(app, proxy)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://proxy")
 

@@ -13,7 +13,7 @@ async def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     born = keeper.services[0].created_at
     second = await keeper.put("web", {"com.df.servicePath": "/other"})
 
-    assert second > first
+    assert second.version > first.version
     again = FileKeeper(tmp_path / "declared.json")
     assert again.services == keeper.services
     assert again.services[0].created_at == born

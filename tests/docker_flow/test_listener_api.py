@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
-from fakes.fake_docker import FakeDocker
+from fakes.fake_docker import FakeDocker, Fault
 from roles.conftest import MakeListener, MakeProxy
 from roles.processes import Role, eventually
 
@@ -126,6 +126,16 @@ def test_lists(listener: Role, docker: FakeDocker) -> None:
     assert listener.get(f"{BASE}/get-nodes").json() == [NODE]
     assert listener.get(f"{BASE}/ping").json() == {"Status": "OK"}
 
+    docker.fail(Fault.ERROR, "/events")
+    docker.fail(Fault.ERROR, "/nodes")
+    docker.close_event_streams()
+    assert listener.get(f"{BASE}/get-nodes").status_code == 500
+    for operation in ("ListenForServiceEvents", "ListenForNodeEvents", "serveGetNodes"):
+        eventually(
+            lambda each=operation: listener.metric("docker_flow_error", operation=each, service="swarm_listener"),
+            "the failure is counted",
+        )
+
 
 def test_notifications_converge(listener: Role, docker: FakeDocker, target: Target) -> None:
     """Everything is told once, merged with the URL's own arguments; what is refused is told until it is accepted."""
@@ -182,8 +192,7 @@ def test_a_declared_service_lives_in_the_swarm_and_reaches_all_proxies(
     assert httpx.get(f"{url}/reconfigure", params=parameters, timeout=20).status_code == 403
     answer = httpx.get(f"{url}/reconfigure", params=parameters, headers=known, timeout=20)
     assert answer.status_code == 200, answer.text
-    assert proxies[0].status("/shop") == 200
-    eventually(lambda: proxies[1].status("/shop") == 200, "the other proxy has it too")
+    assert [proxy.status("/shop") for proxy in proxies] == [200, 200]
     (config,) = docker.configs.values()
     assert config["Spec"]["Labels"] == {"swarmgate.declared": "service"}
     assert config["Spec"]["Name"].startswith("swarmgate-service-shop-")
@@ -214,3 +223,41 @@ def test_a_listener_without_a_token_keeps_nothing(make_listener: MakeListener, d
     assert "dfp_api_token" in answer.json()["detail"]
     assert docker.requests["/configs"] == 0
     assert json.dumps(docker.configs) == "{}"
+
+
+def test_where_tasks_run_and_a_look_from_time_to_time(
+    make_listener: MakeListener, docker: FakeDocker, target: Target
+) -> None:
+    """``DF_DOCKER_HOST`` goes first, events may be left alone, and ``nodeInfo`` follows the tasks."""
+    docker.nodes["node1"] = {"ID": "node1", "Spec": {}, "Description": {"Hostname": "host1"}, "Status": {}}
+    labels = {"com.df.notify": "true", "com.df.scrapeNetwork": "front"}
+    docker.add_service("web", labels, networks=("back", "front"))
+    made = make_listener(
+        DF_DOCKER_HOST=docker.docker_host,
+        DOCKER_HOST="tcp://127.0.0.1:1",
+        LISTENER_TOKEN=TOKEN,
+        DF_NOTIFY_CREATE_SERVICE_URL=f"{target.url}/create",
+        DF_INCLUDE_NODE_IP_INFO="true",
+        DF_SERVICE_POLLING_INTERVAL="1",
+        DF_NODE_POLLING_INTERVAL="60",
+        DF_USE_DOCKER_SERVICE_EVENTS="false",
+        DF_USE_DOCKER_NODE_EVENTS="false",
+    )
+
+    def told() -> list[list[str]]:
+        said = target.told("/create")
+        return sorted(json.loads(said[-1].get("nodeInfo", "[]"))) if said else []
+
+    def places() -> list[list[str]]:
+        attached = (task["NetworksAttachments"][1]["Addresses"][0] for task in docker.tasks_of("web"))
+        return sorted(["host1", address.partition("/")[0], "node1"] for address in attached)
+
+    eventually(lambda: told() == places(), "it is told where the task runs")
+    docker.add_task("web", slot=2)
+    eventually(lambda: told() == places(), "it is told of the second task")
+    assert docker.requests["/nodes"] == 1
+    assert docker.requests["/events"] == 0
+    assert made.words().count("Variables that change nothing") == 1
+    url = f"http://127.0.0.1:{made.api}{BASE}/get-services"
+    (listed,) = httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).json()
+    assert sorted(json.loads(listed["nodeInfo"])) == places()

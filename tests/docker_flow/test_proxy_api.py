@@ -6,8 +6,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from haproxy.loopback import free_port
 from roles.conftest import MakeProxy
 from roles.processes import Proxy, eventually, plain, stack
+from tls.authorities import Authority, certificate_pem, fixed_certificate
+from tls.clients import shown
 
 TOKEN = "a token"
 BASE = "/v1/docker-flow-proxy"
@@ -173,16 +176,107 @@ def test_metrics_are_haproxys_csv(proxy: Proxy) -> None:
     assert "\nservices,FRONTEND," in answer.text
 
 
-def test_certificates_are_put_by_name(proxy: Proxy) -> None:
-    """400 without a name or body, or with a name that leads elsewhere; GET is not allowed."""
-    pem = "-----BEGIN CERTIFICATE-----\nx\n-----BEGIN PRIVATE KEY-----\nx\n"
-    for name, body in (("", pem), ("a.pem", ""), ("../a.pem", pem), ("a.pem", "hello")):
-        headers = {"X-Api-Token": TOKEN}
-        url = f"http://127.0.0.1:{proxy.api}{BASE}/cert"
-        assert httpx.put(url, params={"certName": name}, content=body, headers=headers).status_code == 400
-    answer = httpx.put(url, params={"certName": "a.pem"}, content=pem, headers=headers)
-    assert (answer.status_code, answer.json()["Status"]) == (200, "OK")
+def test_metrics_have_dfps_names(proxy: Proxy, backend: int) -> None:
+    """Beside Swarmgate's own, on one page."""
+    assert proxy.status("/outside/x") == 200
+    assert proxy.metric("haproxy_up") == 1
+    name = f"outside-be{backend}_0"
+    assert proxy.metric("haproxy_backend_up", backend=name) == 1
+    assert eventually(
+        lambda: proxy.metric("haproxy_backend_http_responses_total", backend=name, code="2xx"), "the answer is counted"
+    )
+    assert proxy.metric("swarmgate_certificates_rejected") == 0
+    assert proxy.get("/metrics").headers["content-type"].startswith("text/plain")
+
+
+def put_certificate(proxy: Proxy, name: str, body: str, path: str = "") -> httpx.Response:
+    """Put a certificate, by DFP's path unless told otherwise."""
+    url = f"http://127.0.0.1:{proxy.api}{path or f'{BASE}/cert'}"
+    query = {} if path else {"certName": name}
+    return httpx.put(url, params=query, content=body, headers={"X-Api-Token": TOKEN}, timeout=15)
+
+
+def test_a_certificate_is_in_force_with_the_answer_and_after_a_restart(
+    make_proxy: MakeProxy, newest: Path, folder: Path
+) -> None:
+    """Without a listener it is kept in the state folder; the list has it without its key, under DFP's names."""
+    authority = Authority.new()
+    first, other, weak = (
+        authority.issue("shop.example"),
+        authority.issue("other.example"),
+        authority.issue("a", kind="weak"),
+    )
+    (folder / "stack.yml").write_text(stack({}), encoding="utf-8")
+    (folder / "certs").mkdir()
+    (folder / "certs" / "b.pem").write_text(other.pem)
+    tls = free_port()
+    proxy = make_proxy(
+        newest,
+        "--stack-file",
+        str(folder / "stack.yml"),
+        API_TOKEN=TOKEN,
+        CERTS_DIR=str(folder / "certs"),
+        DEFAULT_PORTS=f"{free_port()},{tls}:ssl",
+    )
+    eventually(proxy.ready, "the proxy is ready")
+
+    answer = put_certificate(proxy, "a.pem", first.pem)
+    said = answer.json()
+    assert (answer.status_code, said["Status"], said["Message"]) == (200, "OK", "a.pem is in force")
+    assert shown(tls, "shop.example") == first.serial
+    listed = ask(proxy, f"{BASE}/certs", token=None).json()
+    assert said["Certs"] == listed
+    assert [(each["ProxyServiceName"], each["CertsDir"]) for each in listed] == [
+        ("a.pem", str(folder / "certs")),
+        ("b.pem", str(folder / "certs")),
+    ]
+    assert listed[0]["CertContent"] == certificate_pem(first.certificate)
+    for path in (f"{BASE}/certs", f"{BASE}/config", "/v1/certificates", "/v1/services"):
+        assert "PRIVATE KEY" not in ask(proxy, path).text
+
+    refused = put_certificate(proxy, "a.pem", weak.pem)
+    assert (refused.status_code, refused.json()["Status"]) == (400, "NOK")
+    assert "a.pem is refused by HAProxy" in refused.json()["Message"]
+    eventually(lambda: shown(tls, "shop.example") == first.serial, "the one before is back")
+
+    proxy.send(signal.SIGTERM)
+    (kept,) = (proxy.home / "state" / "certs").iterdir()
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    proxy.start()
+    eventually(proxy.ready, "the proxy is ready again")
+    assert shown(tls, "shop.example") == first.serial
+
+    gone = ask(proxy, "/v1/certificates/a.pem", method="DELETE")
+    assert (gone.status_code, gone.json()["message"]) == (200, "a.pem is removed")
+    assert shown(tls, "shop.example") == other.serial
+    assert ask(proxy, "/v1/certificates/a.pem", method="DELETE").status_code == 404
+    assert ask(proxy, "/v1/certificates/b.pem", method="DELETE").status_code == 404
+    assert ask(proxy, "/v1/certificates/..%2fx", method="DELETE").status_code == 404
+
+
+NO_CERTIFICATES: tuple[tuple[str, str, int, str], ...] = (
+    ("", "x", 400, "certName must be"),
+    ("../a.pem", "x", 400, "certName must be"),
+    ("a.pem", "", 400, "the body must be the certificate and its key"),
+    ("a.pem", "hello", 400, "the body holds no certificate in PEM form"),
+    ("a.pem", fixed_certificate("a.example").partition("-----BEGIN PRIVATE")[0], 400, "holds no private key"),
+    ("a.ocsp", fixed_certificate("a.example"), 400, "must not end in"),
+    ("a.pem", "x" * 70_000, 413, "larger than 64 KiB"),
+)
+
+
+def test_what_is_no_certificate_is_refused(proxy: Proxy) -> None:
+    """With a text that says what is wrong; GET is not allowed."""
+    for name, body, status, words in NO_CERTIFICATES:
+        answer = put_certificate(proxy, name, body)
+        assert (answer.status_code, answer.json()["Status"]) == (status, "NOK"), name
+        assert words in answer.json()["Message"]
+    own = put_certificate(proxy, "a.pem", "hello", "/v1/certificates/a.pem")
+    assert (own.status_code, own.json()["message"]) == (400, "the body holds no certificate in PEM form")
     assert ask(proxy, f"{BASE}/cert", certName="a.pem").status_code == 405
+    assert ask(proxy, f"{BASE}/certs").json() == []
+    for method in ("PUT", "DELETE"):
+        assert ask(proxy, "/v1/certificates/a.pem", token="wrong", method=method).status_code == 403
 
 
 def test_without_a_token_the_answer_says_how_to_enable_it(make_proxy: MakeProxy, newest: Path, folder: Path) -> None:

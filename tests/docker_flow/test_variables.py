@@ -40,13 +40,21 @@ def test_numbers_may_have_gaps_and_destinations_indices() -> None:
     assert reading.service.destinations[0].index == 2
 
 
-@pytest.mark.parametrize("name", sorted(TABLE))
+@pytest.mark.parametrize("name", sorted(TABLE.keys() - {"serviceName"}))
 def test_every_label_has_its_variable(name: str) -> None:
     """No two labels share one, and none is taken for another with an index."""
     variable = next(end for end, row in ROWS.items() if row.name == name)
     found = read_variables({"DFP_SERVICE_NAME": "web", f"DFP_SERVICE_{variable}": "x"})
 
     assert found.services[0].labels == {f"{PREFIX}{name}": "x"}
+
+
+def test_a_label_that_nothing_is_left_of_is_no_mistake() -> None:
+    """It is told where the labels are read."""
+    found = read_variables({"DFP_SERVICE_NAME": "web", "DFP_SERVICE_SKIP_CHECK": "true"})
+
+    assert not found.problems
+    assert found.services[0].labels == {"com.df.skipCheck": "true"}
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,11 @@ class FakeDataplane:
             return self._load(rendered, Outcome.RELOAD, (ReloadReason.RUNTIME_REFUSED,))
         return Applied(Outcome.RUNTIME, pending=pending)
 
+    async def check(self, rendered: Rendered) -> None:
+        """Refuse what could not be loaded."""
+        self._fail()
+        self._check(rendered)
+
     def _fail(self) -> None:
         error, self.fail_next = self.fail_next, None
         if error is not None:
@@ -205,14 +210,17 @@ class FakeDataplane:
         return self.haproxy.change(change)
 
     def _load(self, rendered: Rendered, outcome: Outcome, reasons: tuple[ReloadReason, ...]) -> Applied:
+        self._check(rendered)
+        self.haproxy.load(rendered)
+        return Applied(outcome, reload_reasons=reasons)
+
+    def _check(self, rendered: Rendered) -> None:
         wrong = {**_unknown_keywords(rendered.config), **self.rejects(rendered.config)}
         if wrong:
             output = "\n".join(
                 f"[ALERT]    (1) : config : parsing [haproxy.cfg:{n}] : {what}" for n, what in wrong.items()
             )
             raise ConfigRejectedError(f"HAProxy rejects the configuration: {output}", output=output)
-        self.haproxy.load(rendered)
-        return Applied(outcome, reload_reasons=reasons)
 
 
 def _unknown_keywords(config: str) -> dict[int, str]:

@@ -1,9 +1,8 @@
 """Every HAProxy there is, and dataplanes that leave no process behind."""
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from binaries import VERSIONS, haproxy_binary
@@ -25,20 +24,12 @@ def binary(version: str) -> Path:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="sgdp-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
 def port() -> int:
     """A free port for the frontend."""
     return free_port()
 
 
-MakeDataplane = Callable[[Path], HAProxyDataplane]
+MakeDataplane = Callable[..., HAProxyDataplane]
 
 
 @pytest.fixture
@@ -46,10 +37,11 @@ async def make_dataplane(folder: Path) -> AsyncIterator[MakeDataplane]:
     """Make controllers of one HAProxy, which is stopped after the test; each takes over from the one before."""
     made: list[HAProxyDataplane] = []
 
-    def make(binary: Path) -> HAProxyDataplane:
+    def make(binary: Path, **options: Any) -> HAProxyDataplane:  # noqa: ANN401 - any of its own
         if made:
             made[-1].close()
-        made.append(HAProxyDataplane(binary, state_dir=folder / "state", run_dir=folder / "run", load_limit=20))
+        folders = {"state_dir": folder / "state", "run_dir": folder / "run"}
+        made.append(HAProxyDataplane(binary, **folders, load_limit=20, **options))
         return made[-1]
 
     yield make

@@ -268,6 +268,17 @@ async def test_rejected_configuration_changes_nothing(bench: Bench) -> None:
     assert (await bench.dataplane.observe()).maps[PREFIXES] == {"/new": "web"}
 
 
+async def test_checking_changes_nothing(bench: Bench) -> None:
+    """Neither what runs nor the files, whether they are good or not."""
+    await bench.start()
+    observed = await bench.dataplane.observe()
+    await bench.dataplane.check(bench.world(routes={"/new": "web"}))
+    with pytest.raises(ConfigRejectedError):
+        await bench.dataplane.check(bench.world(extra=f"    {UNKNOWN_KEYWORD} x"))
+    assert await bench.dataplane.observe() == observed
+    assert (await bench.change(MapChanged(PREFIXES, {"/two": "web"}))).outcome is Outcome.RUNTIME
+
+
 async def test_next_controller_adopts_what_runs(bench: Bench) -> None:
     """A controller that was killed leaves nothing that its successor would miss."""
     await bench.start()

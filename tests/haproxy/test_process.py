@@ -7,18 +7,20 @@ import socket
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 from haproxy.conftest import MakeDataplane
-from haproxy.loopback import get, http_server
+from haproxy.loopback import Slowness, get, http_server
 from haproxy.worlds import world
 
 from controller.changes import Outcome, Plan, ReloadReason
 from controller.errors import PermanentError, TemporaryError
+from controller.haproxy import launch
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.lock import StateLock
-from controller.haproxy.process import HAProxyProcess
+from controller.haproxy.process import HAProxyProcess, _runs
 from models.observed import NOT_RUNNING
 from render.files import Rendered
 
@@ -97,7 +99,8 @@ async def test_killed_haproxy_is_started_again(dataplane: HAProxyDataplane, port
     assert processes.worker is not None
     os.kill(processes.master, signal.SIGKILL)
     os.kill(processes.worker, signal.SIGKILL)
-    await asyncio.sleep(0.1)
+    for killed in (processes.master, processes.worker):
+        await asyncio.to_thread(_wait_for, killed)
     assert dataplane.runtime_socket.exists()
     assert await dataplane.observe() == NOT_RUNNING
     assert (await dataplane.apply(START, _world(dataplane, port))).outcome is Outcome.START
@@ -105,34 +108,113 @@ async def test_killed_haproxy_is_started_again(dataplane: HAProxyDataplane, port
 
 async def test_stop_lets_requests_end(dataplane: HAProxyDataplane, port: int) -> None:
     """A stopped HAProxy takes no new connection, and answers what it has before it goes."""
-    with http_server("done") as server:
+    slowness = Slowness()
+    with http_server("done", slowness) as server:
         files = world(
             runtime_socket=dataplane.runtime_socket, port=port, backends={"web": {"w": server}}, routes={"/": "web"}
         )
         await dataplane.apply(START, files)
         slow = asyncio.create_task(asyncio.to_thread(get, port, "/slow"))
-        await asyncio.sleep(0.1)
-        await dataplane.process.stop(drain_seconds=5)
+        await slowness.until_asked()
+        stopping = asyncio.create_task(dataplane.process.stop(drain_seconds=20))
+        async with asyncio.timeout(10):
+            while await _is_open(port):  # noqa: ASYNC110 - HAProxy tells nobody
+                await asyncio.sleep(0.01)
+        assert not stopping.done()
+        slowness.let_go()
+        await stopping
         assert await slow == (200, "done")
     assert not await dataplane.process.alive()
     await dataplane.process.stop()
 
 
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_old_worker_stays_for_its_requests(dataplane: HAProxyDataplane, port: int) -> None:
     """A reload ends no request; the former worker is listed until it is done."""
-    with http_server("done") as server:
+    slowness = Slowness()
+    with http_server("done", slowness) as server:
         parts = {"backends": {"web": {"w": server}}, "routes": {"/": "web"}}
         files = world(runtime_socket=dataplane.runtime_socket, port=port, **parts)  # type: ignore[arg-type]
         await dataplane.apply(START, files)
         before = await dataplane.process.processes()
         slow = asyncio.create_task(asyncio.to_thread(get, port, "/slow"))
-        await asyncio.sleep(0.1)
+        await slowness.until_asked()
         await dataplane.process.reload()
         assert before is not None
         assert await dataplane.process.old_workers() == (before.worker,)
+        slowness.let_go()
         assert await slow == (200, "done")
-        await asyncio.sleep(0.1)
-        assert await dataplane.process.old_workers() == ()
+        await _until_no_old_worker(dataplane)
+
+
+async def _until_no_old_worker(dataplane: HAProxyDataplane) -> None:
+    async with asyncio.timeout(10):
+        while await dataplane.process.old_workers():  # noqa: ASYNC110 - it is HAProxy that tells
+            await asyncio.sleep(0.02)
+
+
+async def test_old_worker_ends_with_its_requests_if_wanted(
+    make_dataplane: MakeDataplane, binary: Path, port: int
+) -> None:
+    """A reload ends the requests of the former worker, and no others; HAProxy goes on."""
+    dataplane = make_dataplane(binary, terminate_on_reload=True)
+    with http_server("done") as server:
+        parts = {"backends": {"web": {"w": server}}, "routes": {"/": "web"}}
+        files = world(runtime_socket=dataplane.runtime_socket, port=port, **parts)  # type: ignore[arg-type]
+        await dataplane.apply(START, files)
+        _, writer = await asyncio.open_connection("127.0.0.1", port)  # idle, and so would stay for its time limit
+        await asyncio.to_thread(get, port, "/")
+        await dataplane.process.reload()
+        await _until_no_old_worker(dataplane)
+        assert await asyncio.to_thread(get, port, "/") == (200, "done")
+        writer.close()
+
+
+_UNBLOCKING = "import os; os.set_blocking(1, False); os.write(1, b'logged')"
+
+
+def _launch(stdout: int) -> None:
+    """Have a program launched that makes its standard output non-blocking, and wait for its end."""
+    reading, writing = os.pipe()
+    command = [sys.executable, "-I", "-S", launch.__file__, str(writing), sys.executable, "-c", _UNBLOCKING]
+    subprocess.run(command, stdout=stdout, pass_fds=[writing], check=True)
+    os.close(writing)
+    pid = int(os.read(reading, 32))
+    os.close(reading)
+    _wait_for(pid)
+
+
+def _wait_for(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def test_haproxy_has_its_standard_output_for_itself() -> None:
+    """It makes it non-blocking, so that it never waits for who reads; the controller's own stays as it is."""
+    reading, writing = os.pipe()
+    _launch(writing)
+    assert os.read(reading, 6) == b"logged"
+    assert os.get_blocking(writing)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_a_file_is_written_to_where_it_ends(folder: Path) -> None:
+    """It is not opened anew."""
+    with (folder / "log").open("wb", buffering=0) as file:
+        file.write(b"before, ")
+        _launch(file.fileno())
+        file.write(b", after")
+    assert (folder / "log").read_bytes() == b"before, logged, after"
 
 
 async def test_silent_haproxy_is_a_temporary_error(

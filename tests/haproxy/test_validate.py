@@ -17,6 +17,7 @@ WORDS = """\
 [ALERT]    (24334) : config : parsing [/state/generations/2/haproxy.cfg:23] : 'bind' : missing port specification in '1'
 [ALERT]    (24334) : config : parsing [/state/generations/2/haproxy.cfg:24]: 'http-request' expects 'deny'.
 [ALERT]    (24334) : Binding [/state/generations/2/haproxy.cfg:16] for frontend services: cannot bind socket
+[ALERT]    (24334) : config : Proxy 'services': unable to set SSL cipher list at [/state/generations/2/haproxy.cfg:17].
 [WARNING]  (24334) : 'http-request' rules ignored for frontend 'f2' as they require HTTP mode.
 [ALERT]    (24334) : config : parsing [/state/generations/2/maps/a.map:3] : no
 [ALERT]    (24334) : config : Error(s) found in configuration file : /state/generations/2/haproxy.cfg
@@ -31,6 +32,7 @@ def test_lines_that_are_rejected() -> None:
         23: "'bind' ignored.; 'bind' : missing port specification in '1'",
         24: "'http-request' expects 'deny'.",
         16: "for frontend services: cannot bind socket",
+        17: "Proxy 'services': unable to set SSL cipher list at",
     }
 
 

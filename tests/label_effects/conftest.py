@@ -1,8 +1,6 @@
 """Each HAProxy in turn, and an origin behind it."""
 
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,6 @@ from label_effects.edge import Origin, running
 def binary(request: pytest.FixtureRequest) -> Path:
     """Each version of HAProxy that is supported."""
     return haproxy_binary(str(request.param))
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="sgle-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

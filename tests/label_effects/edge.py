@@ -9,17 +9,20 @@ import contextlib
 import re
 import socket
 import ssl
-import subprocess
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from builders import MACHINE, service, snapshot
+from tls.authorities import Authority
 from traffic import Answer, request_bytes, running_haproxy
 
-from controller.desired import build_desired, judge
+from controller.desired import build_desired
 from controller.endpoints import Surroundings
+from controller.judging import judge
+from controller.templates import TemplateFile
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task
 from render.configuration import render
@@ -27,7 +30,6 @@ from render.files import Rendered
 
 HERE = Surroundings(networks=(ip_network("127.0.0.0/8"),))
 """A proxy that is attached to the network of its own machine."""
-_SUBJECT = "/CN=proxy.test"
 
 
 @dataclass
@@ -122,7 +124,7 @@ class Edge:
     async def talk(self, *requests: bytes, client: str | None = None, tls: bool = False) -> list[Answer]:
         """Send requests over one connection and return the answers."""
         if tls:
-            context = ssl.create_default_context()
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             opened = asyncio.open_unix_connection(self.folder / "tls.sock", ssl=context, server_hostname="proxy.test")
         else:
@@ -187,12 +189,17 @@ async def _body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
 
 @contextlib.asynccontextmanager
 async def edge(
-    binary: Path, folder: Path, *services: SwarmService, settings: ProxySettings | None = None
+    binary: Path,
+    folder: Path,
+    *services: SwarmService,
+    settings: ProxySettings | None = None,
+    templates: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Edge]:
-    """Run HAProxy for services, all of which must be acceptable."""
+    """Run HAProxy for services, all of which must be acceptable; ``templates`` are files of the operator."""
     settings = settings or ProxySettings()
     judged = judge(snapshot(*services), settings, forms={}, rejected={})
-    desired = build_desired(judged, settings, HERE)
+    files = {name: TemplateFile(text) for name, text in (templates or {}).items()}
+    desired = build_desired(judged, settings, replace(HERE, templates=files))
     wrong = [fact.message for facts in desired.conditions.values() for fact in facts if fact.status != "True"]
     assert not wrong
     rendered = render(desired, settings, MACHINE)
@@ -229,20 +236,15 @@ async def _until_open(path: Path) -> None:
 
 
 def certificate(folder: Path) -> Path:
-    """Make a self-signed certificate with its key, once per folder, and return the file."""
+    """Write a certificate with its key into a folder, and return the file."""
     path = folder / "own.pem"
-    if not path.exists():
-        key = folder / "own.key"
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-                *("-days", "2", "-subj", _SUBJECT, "-keyout", key, "-out", path),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        path.write_bytes(path.read_bytes() + key.read_bytes())
+    path.write_text(_issued())
     return path
+
+
+@cache
+def _issued() -> str:
+    return Authority.new().issue("proxy.test").pem
 
 
 def server_tls(folder: Path) -> ssl.SSLContext:

@@ -174,3 +174,23 @@ def test_a_session_type_means_a_server_per_task() -> None:
     assert not destination_of({"sessionType": ""}).balancing.by_task
     assert not destination_of({}).balancing.by_task
     assert read(PLAIN | {"sessionType.1": "x"}).problems
+
+
+async def test_network(binary: Path, folder: Path) -> None:
+    """Requests go to the address in the network that is named; without the label to the first that is shared."""
+    near, far = Origin("near"), Origin("far")
+    networks = {"127.1.0.0/16": "near", "127.2.0.0/16": "shop_far"}
+    async with running(near, host="127.1.0.1"), running(far, host="127.2.0.1", port=near.port):
+        worlds = [
+            service(
+                name,
+                {"servicePath": f"/{name}", "port": str(near.port), **more},
+                vips=["127.1.0.1/16", "127.2.0.1/16"],
+                networks=networks,
+                stack="shop",
+            )
+            for name, more in (("chosen", {"network": "far"}), ("plain", {}))
+        ]
+        async with edge(binary, folder, *worlds) as proxy:
+            assert (await proxy.ask("/chosen")).headers["x-origin"] == "far"
+            assert (await proxy.ask("/plain")).headers["x-origin"] == "near"

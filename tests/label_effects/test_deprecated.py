@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from controller.changes import Applied, Outcome
 from controller.status import StatusStore
 from models.labels.rewriting import PathRewrite
+from models.reading import REMOVED
 from models.service import SPELLINGS, TABLE
 
 DEPRECATED = sorted({*SPELLINGS.keys() - TABLE.keys(), *(name for name, row in TABLE.items() if row.label.deprecated)})
@@ -24,6 +25,16 @@ def test_a_deprecated_label_is_reported(name: str) -> None:
     better = row.label.deprecated or row.name
     texts = read(PLAIN | {name: row.label.example}).deprecations
     assert texts == (f"com.df.{name} is deprecated; write com.df.{better} instead",)
+
+
+@pytest.mark.parametrize("name", sorted(REMOVED))
+@pytest.mark.parametrize("index", ["", ".2"])
+def test_a_label_that_nothing_is_left_of_is_reported(name: str, index: str) -> None:
+    """It does nothing, whatever its value, and costs the service nothing."""
+    reading = read(PLAIN | {f"{name}{index}": "anything %[x]\n"})
+    assert reading.service == read(PLAIN).service
+    (text,) = reading.deprecations
+    assert text.startswith(f"com.df.{name}{index} does nothing any more: ")
 
 
 def test_today_s_labels_are_not_reported() -> None:

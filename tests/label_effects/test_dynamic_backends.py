@@ -16,6 +16,7 @@ TCP = {"reqMode": "tcp", "srcPort": "6379", "port": "6379"}
 NOT_ALONE = {
     *("replicas", "reqMode", "outboundHostname", "usersSecret", "usersPassEncrypted", "proxyInstanceName"),
     *("serviceCert", "verifyClientSsl", "sslVerifyCa", "redirectFromDomain"),
+    *("network", "templateFePath", "templateBePath"),
 }
 """Labels whose example needs more than itself, or leaves nothing in HAProxy."""
 

@@ -13,18 +13,46 @@ FILTERED = {"filter_proxy_instance_name": True, "proxy_instance_name": "Internal
 
 
 @pytest.mark.parametrize(
-    ("name", "labels", "backend"),
+    ("name", "stack", "labels", "backend", "server"),
     [
-        pytest.param("shop_web", {"shortName": "true"}, "web-be8080_0", id="stack"),
-        pytest.param("shop_web_1", {"shortName": "true"}, "web_1-be8080_0", id="up to the first underscore"),
-        pytest.param("web", {"shortName": "true"}, "web-be8080_0", id="no stack"),
-        pytest.param("shop_web", {}, "shop_web-be8080_0", id="no label"),
-        pytest.param("shop_web", {"shortName": "true", "aclName": "x"}, "x-be8080_0", id="aclName counts more"),
+        pytest.param("shop_web", "shop", {"shortName": "true"}, "web-be8080_0", "web", id="stack"),
+        pytest.param("a_b_web", "a_b", {"shortName": "true"}, "web-be8080_0", "web", id="stack with an underscore"),
+        pytest.param("shop_web", "", {"shortName": "true"}, "shop_web-be8080_0", "shop_web", id="no stack"),
+        pytest.param("shop_web", "shop", {}, "shop_web-be8080_0", "shop_web", id="no label"),
+        pytest.param("shop_web", "shop", {"shortName": "true", "aclName": "x"}, "x-be8080_0", "web", id="aclName"),
     ],
 )
-def test_short_name(name: str, labels: dict[str, str], backend: str) -> None:
-    """The name of the stack is left out."""
-    assert [each.name for each in desired_of(snapshot(service(name, PLAIN | labels))).backends] == [backend]
+def test_short_name(name: str, stack: str, labels: dict[str, str], backend: str, server: str) -> None:
+    """The name of the stack is left out of the backend's and of the server's, as DFSL leaves it out."""
+    (made,) = desired_of(snapshot(service(name, PLAIN | labels, stack=stack))).backends
+    assert (made.name, [each.name for each in made.servers]) == (backend, [server])
+
+
+def test_short_name_in_the_realm() -> None:
+    """Who has to log in sees it."""
+    world = snapshot(service("shop_web", PLAIN | {"shortName": "true", "users": "ann:pw"}, stack="shop"))
+    (backend,) = desired_of(world).backends
+    assert backend.user_list is not None
+    assert backend.user_list.realm == "webRealm"
+
+
+def test_short_names_of_a_group_are_told_apart() -> None:
+    """Two stacks may have a service of one name in one group; neither loses its servers."""
+    group = {"reqMode": "tcp", "srcPort": "6379", "port": "6379", "serviceGroup": "db", "shortName": "true"}
+    world = snapshot(
+        service("a_redis", group | {"aclName": "a"}, stack="a"),
+        service("b_redis", group | {"aclName": "b"}, stack="b", younger=1),
+    )
+    (backend,) = desired_of(world).backends
+    assert [each.name for each in backend.servers] == ["db-redis6379_1", "db-b_redis6379_1"]
+
+
+@pytest.mark.parametrize("name", ["serviceName", "scrapeNetwork", "nodeInfo"])
+def test_what_is_for_others_changes_nothing(name: str) -> None:
+    """Listeners send it, and Docker Flow Monitor reads it."""
+    plain, marked = (rendered_of(snapshot(service("web", PLAIN | more))) for more in ({}, {name: '[["x","y"]]'}))
+    assert plain == marked
+    assert not read(PLAIN | {name: "any %[text]\n"}).problems
 
 
 @pytest.mark.parametrize(("replicas", "count"), [("0", 0), ("1", 1), ("", 1)])

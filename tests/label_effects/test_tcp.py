@@ -1,6 +1,7 @@
-"""What the labels of TCP frontends do."""
+"""What the labels of connections do, on a port of TCP and where TLS is passed through by its name."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
@@ -8,16 +9,31 @@ from builders import rendered_of, service, snapshot
 from label_effects.edge import Origin, behind, edge, lines_of
 
 TCP = {"reqMode": "tcp", "srcPort": "6379", "servicePath": ""}
+SNI = {"reqMode": "sni", "srcPort": "8443", "servicePath": ""}
+
+
+def hello(name: str) -> bytes:
+    """Return the first message of a TLS client that asks for a name."""
+    outgoing = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
 
 
 async def test_timeout_client(binary: Path, folder: Path, origin: Origin) -> None:
     """A client that says nothing is given up after so long; with the proxy's own patience it is waited for."""
     hasty, patient = {"timeoutClient": "1"} | TCP, TCP | {"srcPort": "6380"}
-    services = behind(origin, hasty, name="hasty"), behind(origin, patient, name="patient")
+    named = SNI | {"timeoutClient": "1", "serviceDomain": "hasty.x"}, SNI | {"serviceDomain": "patient.x"}
+    services = [behind(origin, labels, name=f"s{number}") for number, labels in enumerate((hasty, patient, *named))]
     async with edge(binary, folder, *services) as proxy:
-        assert await asyncio.wait_for(proxy.tcp(6379, b""), 5) == b""
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(proxy.tcp(6380, b""), 1.5)
+        given_up = proxy.tcp(6379, b""), proxy.tcp(8443, hello("hasty.x"))
+        assert await asyncio.wait_for(asyncio.gather(*given_up), 5) == [b"", b""]
+        waited_for = [asyncio.ensure_future(proxy.tcp(*each)) for each in ((6380, b""), (8443, hello("patient.x")))]
+        done, _ = await asyncio.wait(waited_for, timeout=1.5)
+        assert not done
+        for each in waited_for:
+            each.cancel()
+        await asyncio.wait(waited_for)
 
 
 @pytest.mark.parametrize("label", ["timeoutServer", "timeoutTunnel"])
@@ -40,3 +56,9 @@ def test_the_option_is_there_if_asked_for() -> None:
         service("b", TCP | {"port": "1", "srcPort": "1"}),
     )
     assert list(lines_of(rendered_of(snapshot(asking, other)), "clitcpka")) == ["option clitcpka"]
+    one, two = (
+        service("c", SNI | {"port": "1", "clitcpka": "true", "serviceDomain": "c.x"}),
+        service("d", SNI | {"port": "1", "serviceDomain": "d.x"}),
+    )
+    assert list(lines_of(rendered_of(snapshot(one, two)), "clitcpka")) == ["option clitcpka"]
+    assert list(lines_of(rendered_of(snapshot(two)), "clitcpka")) == []

@@ -14,6 +14,7 @@ from controller.changes import (
     ServerRetired,
 )
 from models.observed import Observed, ObservedServer
+from models.passthrough import handover
 from models.routing import ACME_PREFIX, ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS
 from render import records
 
@@ -61,7 +62,18 @@ class RunningModel:
 
     def routed(self) -> set[str]:
         """Return the backends that some route leads to."""
-        return {value.rpartition(">")[2] for value in self.maps.get(records.PREFIXES, {}).values()}
+        routes = {value.rpartition(">")[2] for value in self.maps.get(records.PREFIXES, {}).values()}
+        names = (self.maps.get(file, {}).values() for file in records.MAKE_ORDER if "passed" in file)
+        return routes.union(*names)
+
+    def passing(self, port: int, name: str) -> str | None:
+        """Return the backend that gets the connection for a name now; it must be there and published."""
+        names, endings = self.maps[records.PASSED_NAMES], self.maps[records.PASSED_ENDINGS]
+        key = f"{name}#{port}"
+        ending = next((value for end, value in endings.items() if key.endswith(end)), None)
+        backend = names.get(key) or ending or self.maps[records.PASSED_REST].get(str(port))
+        assert backend in {None, handover(port), *self.backends} - self.unpublished
+        return backend
 
     def answering(self, host: str, path: str) -> str | None:
         """Return the backend that answers a request now; it must be there and published."""

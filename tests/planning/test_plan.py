@@ -24,12 +24,14 @@ from controller.plan import make_plan
 from models.observed import NOT_RUNNING, Capability, ObservedServer
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
-from render.records import BACKENDS, DOMAINS, LOADED, PREFIXES, WILDCARDS
+from render.records import BACKENDS, DOMAINS, LOADED, PASSED_ENDINGS, PASSED_NAMES, PASSED_REST, PREFIXES, WILDCARDS
 
 WEB = service("web")
 SHOP = service("shop", {"servicePath": "/shop", "port": "80", "serviceDomain": "shop.com"})
 ANY_SHOP = service("shop", {"servicePath": "/shop", "port": "80", "serviceDomain": "*.shop.com"})
 TCP = {"reqMode": "tcp", "srcPort": "6379", "port": "6379"}
+SNI = {"reqMode": "sni", "srcPort": "8443", "port": "443"}
+SECURE = service("secure", SNI | {"serviceDomain": "a.com"})
 TASKS = {"endpoint_mode": "dnsrr"}
 PLAIN = rendered_of(snapshot(WEB)).backends["web-be8080_0"].profile
 RECORD = rendered_of(snapshot(WEB)).backends["web-be8080_0"].record
@@ -111,7 +113,7 @@ def test_tcp_port_that_goes_to_another_service_is_reloaded() -> None:
 
 def test_profile_that_is_not_used_any_more_is_harmless() -> None:
     """It stays loaded until the next reload, and costs none."""
-    guarded = service("guarded", {"servicePath": "/g", "port": "80", "users": "ann:a"})
+    guarded = service("guarded", {"servicePath": "/g", "port": "80", "denyHttp": "true"})
     assert planned(snapshot(WEB, guarded), snapshot(WEB)).reload_reasons == ()
 
 
@@ -125,7 +127,7 @@ def test_known_profile_needs_no_reload() -> None:
 
 def test_reasons_are_in_a_fixed_order() -> None:
     """Logs and metrics of two replicas are alike."""
-    guarded = service("guarded", {"servicePath": "/g", "port": "80", "users": "ann:a"})
+    guarded = service("guarded", {"servicePath": "/g", "port": "80", "denyHttp": "true"})
     wanted = snapshot(guarded, service("redis", TCP))
     plan = planned(snapshot(WEB), wanted, OLD_HAPROXY, timeout_client="5")
     assert plan == reload(ReloadReason.SETTINGS, ReloadReason.FRONTEND, ReloadReason.PROFILE, ReloadReason.BACKEND)
@@ -148,6 +150,45 @@ def test_new_service_on_haproxy_3_4_is_made_before_it_is_routed() -> None:
 def test_new_service_on_an_older_haproxy_is_reloaded() -> None:
     """Backends cannot be added there."""
     assert planned(snapshot(WEB), snapshot(WEB, SHOP), OLD_HAPROXY) == reload(ReloadReason.BACKEND)
+
+
+def test_a_name_on_a_known_port_is_a_matter_of_commands() -> None:
+    """The widest claim comes last and goes first, so that it takes nothing from others meanwhile."""
+    other = service("other", SNI | {"serviceDomain": "b.com,*.a.com,*"})
+    added = planned(snapshot(SECURE), snapshot(SECURE, other))
+    assert added.outcome is Outcome.RUNTIME
+    assert added.changes[-3:] == (
+        MapChanged(PASSED_NAMES, {"b.com#8443": "other-be443_0"}),
+        MapReplaced(PASSED_ENDINGS, {".a.com#8443": "other-be443_0"}),
+        MapChanged(PASSED_REST, {"8443": "other-be443_0"}),
+    )
+    removed = planned(snapshot(SECURE, other), snapshot(SECURE))
+    assert removed.changes[:3] == (
+        MapChanged(PASSED_REST, {}, ("8443",)),
+        MapReplaced(PASSED_ENDINGS, {}),
+        MapChanged(PASSED_NAMES, {}, ("b.com#8443",)),
+    )
+
+
+def test_the_first_name_of_a_port_is_reloaded_and_so_is_what_has_to_be_tested() -> None:
+    """A port is opened, a rule is written; the last one takes the port away."""
+    test = SNI | {"servicePath": "^a", "pathType": "req.ssl_sni -m reg"}
+    alive = service("other", SNI | {"serviceDomain": "b.com", "clitcpka": "true"})
+    for running, wanted in (
+        (snapshot(), snapshot(SECURE)),
+        (snapshot(SECURE), snapshot()),
+        (snapshot(SECURE), snapshot(SECURE, service("other", test))),
+        (snapshot(SECURE), snapshot(SECURE, alive)),
+    ):
+        assert planned(running, wanted).reload_reasons == (ReloadReason.FRONTEND,)
+
+
+def test_what_hands_connections_over_is_never_retired() -> None:
+    """Nor anything else that is no service's."""
+    rendered = rendered_of(snapshot(WEB))
+    observed = observed_of(rendered)
+    own = {"proxy:tls": {"services": ObservedServer("-", 0)}, "table:x": {}}
+    assert make_plan(replace(observed, backends={**observed.backends, **own}), rendered).empty
 
 
 def test_service_with_another_profile_is_reloaded_even_if_that_is_loaded() -> None:

@@ -6,11 +6,13 @@ from builders import NEW_HAPROXY, OLD_HAPROXY, observed_of, rendered_of, service
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from planning.running_model import RunningModel
-from properties.worlds import CHANGED, PLAIN_SERVICE, PLAIN_WORLDS, WORLDS
+from properties.worlds import CHANGED, NAMED_WORLDS, PLAIN_SERVICE, PLAIN_WORLDS, SHARED_WORLDS, SHARING_SERVICE, WORLDS
+from tls.around import WITH_TLS
 
 from controller.changes import Applied, Outcome, ReloadReason, ServerRetired
 from controller.plan import expected_after, make_plan
 from models.observed import Capability
+from models.passthrough import handover
 from models.snapshot import Snapshot, SwarmService
 from render import records
 
@@ -34,7 +36,11 @@ def test_second_reconcile_of_any_world_is_a_no_op(world: Snapshot, capabilities:
 
 
 @MANY
-@given(running=PLAIN_WORLDS, wanted=PLAIN_WORLDS, capabilities=CAPABILITIES)
+@given(
+    running=st.one_of(PLAIN_WORLDS, NAMED_WORLDS),
+    wanted=st.one_of(PLAIN_WORLDS, NAMED_WORLDS),
+    capabilities=CAPABILITIES,
+)
 def test_changes_lead_to_what_is_rendered(
     running: Snapshot, wanted: Snapshot, capabilities: frozenset[Capability]
 ) -> None:
@@ -53,8 +59,8 @@ def test_changes_lead_to_what_is_rendered(
     assert {**expected.backends} == model.backends
     assert model.unpublished == set()
     assert make_plan(expected, rendered).empty
-    wildcards = rendered.maps[records.WILDCARDS]
-    assert list(model.maps[records.WILDCARDS].items()) == list(wildcards.items())
+    for file in records.ORDERED_MAPS:
+        assert list(model.maps[file].items()) == list(rendered.maps[file].items())
 
 
 def answers_on_the_way(running: Snapshot, wanted: Snapshot) -> Iterator[tuple[str | None, str | None, set[str | None]]]:
@@ -82,6 +88,45 @@ def test_no_request_meets_a_gap(running: Snapshot, wanted: Snapshot) -> None:
     """What is answered before the plan and after it is answered at every moment between."""
     for before, after, between in answers_on_the_way(running, wanted):
         assert not (before and after) or None not in between
+
+
+def names_on_the_way(
+    running: Snapshot, wanted: Snapshot, port: int
+) -> Iterator[tuple[str | None, str | None, set[str | None]]]:
+    """Yield the same for the TLS connections that ask for some names, on a port that is open before and after."""
+    rendered = rendered_of(wanted, surroundings=WITH_TLS)
+    observed = observed_of(rendered_of(running, surroundings=WITH_TLS), NEW_HAPROXY)
+    plan = make_plan(observed, rendered)
+    assert not plan.reload_reasons
+    model, after = RunningModel(observed), RunningModel(observed_of(rendered))
+    before = {name: model.passing(port, name) for name in HOSTS}
+    seen: dict[str, set[str | None]] = {name: set() for name in HOSTS}
+    for change in (*plan.changes, *plan.retirements):
+        model.apply(change)
+        for name in HOSTS:
+            seen[name].add(model.passing(port, name))
+    for name in HOSTS:
+        yield before[name], after.passing(port, name), seen[name]
+
+
+@MANY
+@given(running=NAMED_WORLDS, wanted=NAMED_WORLDS)
+def test_no_name_meets_a_gap(running: Snapshot, wanted: Snapshot) -> None:
+    """There is somebody for all names before and after, so there is at every moment between."""
+    for before, after, between in names_on_the_way(running, wanted, 8443):
+        assert None not in {before, after, *between}
+
+
+@MANY
+@given(running=SHARED_WORLDS, changed=st.one_of(SHARING_SERVICE, st.none()))
+def test_a_changed_service_takes_no_name_for_a_moment(running: Snapshot, changed: SwarmService | None) -> None:
+    """Who has the connections for a name before and after one service changes has them all the time, by HTTP or not."""
+    others = [each for each in running.services if each.name != CHANGED]
+    wanted = snapshot(*others, *([changed] if changed else []))
+    for before, after, between in names_on_the_way(running, wanted, 443):
+        rest = handover(443)
+        if (before or rest) == (after or rest) != f"{CHANGED}-be443_0":
+            assert {each or rest for each in between} <= {before or rest}
 
 
 @MANY

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from controller.endpoints import Surroundings
+from models.labels.custom import RAW_LABELS
 from models.labels.headers import HeaderValue
 from models.service import TABLE, ProxyService
 from models.settings import ProxySettings
@@ -94,7 +95,7 @@ PLAUSIBLE = (
 TEXTS = st.lists(
     st.one_of(st.sampled_from(PLAUSIBLE), st.sampled_from(HOSTILE), st.text(max_size=4)), min_size=1, max_size=4
 ).map("".join)
-RAW = frozenset({"backendExtra"})
+RAW = RAW_LABELS
 """Labels whose very purpose is to bring lines of the configuration; they are tried elsewhere."""
 KEYS = st.sampled_from(sorted(set(TABLE) - RAW)).flatmap(lambda name: st.sampled_from([name, f"{name}.1", f"{name}.2"]))
 LABELS = st.dictionaries(KEYS, TEXTS, min_size=1, max_size=3)
@@ -152,7 +153,9 @@ def twin_of(labels: dict[str, str], form: ProxyService) -> dict[str, str]:
             f"serviceHeader{index}": ",".join(f"T{number}:t" for number, _ in enumerate(matching.service_header)),
             f"servicePathExclude{index}": ",".join(f"/t{n}" for n, _ in enumerate(matching.service_path_exclude)),
         }
-        if tested:
+        if matching.name_method in {"str", "end"}:
+            twin[f"servicePath{index}"] = ",".join(f"t{number}.x" for number, _ in enumerate(matching.service_path))
+        elif tested:
             twin[f"servicePath{index}"] = ",".join(f"/t{number}" for number, _ in enumerate(matching.service_path))
         headers = destination.headers
         for name in ("addReqHeader", "setReqHeader", "addResHeader", "setResHeader"):
@@ -203,13 +206,44 @@ def test_any_text_in_any_label_adds_what_is_declared_and_nothing_else(labels: di
     check_island({**PLAIN, **labels})
 
 
+NAME_KINDS = st.sampled_from(["req_ssl_sni", "req.ssl_sni -i -m", "ssl_fc_sni -m", "ssl_fc_sni_reg", "path", "x"])
+NAME_LABELS = st.fixed_dictionaries(
+    {
+        "pathType": st.builds(" ".join, st.tuples(NAME_KINDS, st.sampled_from(["", "reg", "sub", "dom", "end", "-i"]))),
+        "servicePath": TEXTS,
+    },
+    optional={
+        "serviceDomain": TEXTS,
+        "serviceDomainAlgo": st.sampled_from(["hdr_reg(host)", "hdr_sub(host)", "hdr_dom(host)"]),
+        "srcPort": st.sampled_from(["443", "8443"]),
+    },
+)
+
+
+@QUICK
+@given(labels=NAME_LABELS)
+@example(labels={"pathType": "req_ssl_sni -i -m reg", "servicePath": "^a$ -f /etc/passwd,reg,-i,--"})
+@example(labels={"pathType": "req.ssl_sni", "servicePath": "a.x#443,*,b.x"})
+@example(labels={"pathType": "req.ssl_sni", "servicePath": "A.x.:80,*b.x"})
+def test_any_text_as_the_name_of_a_tls_connection_adds_what_is_declared_and_nothing_else(
+    labels: dict[str, str],
+) -> None:
+    """The pattern of a rule is one word, and what a map cannot have is refused."""
+    labels = {name: value.strip() for name, value in labels.items()}
+    check_island({"reqMode": "sni", "port": "443", **labels})
+
+
 @QUICK
 @given(name=TEXTS)
+@example(name="HTSL")
+@example(name="alertName")
 def test_any_text_as_a_label_key_is_reported_or_foreign(name: str) -> None:
-    """An unknown key never reaches the configuration."""
+    """An unknown key never reaches the configuration; one that may have been meant as a restriction closes."""
     rendered = rendered_with(snapshot(*OTHERS, service("web", {**PLAIN, name: "x"})))
-    assert lines_of(rendered) - lines_of(BASE) <= Counter(
-        ["backend web-be80_0 from http-c9ca293852e6", "    server web 10.0.1.10:80"]
+    plain, closed = "backend web-be80_0 from http-c9ca293852e6", "backend web-be80_0 from http-22515d1632f9"
+    added = lines_of(rendered) - lines_of(BASE) - Counter([""])
+    assert added <= Counter([plain, "    server web 10.0.1.10:80"]) or added == Counter(
+        [closed, "    server web 10.0.1.10:80"]
     )
 
 
@@ -269,4 +303,11 @@ def test_haproxy_takes_what_was_not_refused(version: str, tmp_path: Path) -> Non
         if text.isascii() and "(" not in text and read(labels).service is not None:
             taken.append(service(f"s{number}", labels))
     assert len(taken) > 200
+    for number in range(400):
+        kind = dice.choice(["req.ssl_sni", "req_ssl_sni -i -m sub", "ssl_fc_sni_end", "req.ssl_sni -m dom -i"])
+        text = "".join(dice.choice([*PLAUSIBLE, *HOSTILE]) for _ in range(dice.randrange(1, 4)))
+        labels = {"reqMode": "sni", "port": "443", "pathType": kind, "servicePath": text}
+        if read(labels).service is not None:
+            taken.append(service(f"n{number}", labels))
+    assert sum(each.name.startswith("n") for each in taken) > 20
     assert refusal(haproxy_binary(version), rendered_of(snapshot(*taken)).files(), tmp_path) == ""

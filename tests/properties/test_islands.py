@@ -20,6 +20,12 @@ def belongings(desired: Desired, name: str) -> dict[str, object]:
         "backends": {backend for backend in desired.backends if backend.service == name},
         "ports": {frontend for frontend in desired.tcp_frontends if frontend.service == name},
         "routes": {key for key, backend in desired.routing.prefixes.items() if backend.removeprefix(">") in names},
+        "names": {key for key, backend in desired.passthrough.names.items() if backend in names},
+        "rest": {key for key, backend in desired.passthrough.rest.items() if backend in names},
+        "endings": {key for key, backend in desired.passthrough.endings.items() if backend in names},
+        "tests": {
+            (port.port, rule) for port in desired.passthrough.ports for rule in port.rules if rule.backend in names
+        },
         "conditions": desired.conditions[name],
     }
 
@@ -29,7 +35,8 @@ def claims_of(world: Snapshot) -> set[str]:
     found: set[str] = set()
     for each in world.services:
         alone = desired_of(snapshot(each))
-        found |= {*alone.routing.prefixes, *(f"port {frontend.port}" for frontend in alone.tcp_frontends)}
+        ports = (*alone.tcp_frontends, *alone.passthrough.ports)
+        found |= {*alone.routing.prefixes, *(f"port {each.port}" for each in ports)}
         found.add(f"name {each.labels.get('com.df.aclName', each.name)}")
     return found
 
@@ -106,6 +113,9 @@ def test_everything_that_is_referred_to_exists(world: Snapshot) -> None:
     rendered = rendered_of(world)
     sections = {tuple(line.split()[:2]) for line in rendered.config.splitlines() if line and not line.startswith(" ")}
     backends = {value.rpartition(">")[2] for value in rendered.maps["maps/prefixes.map"].values()} - {""}
+    backends |= {
+        value for file in ("names", "endings", "rest") for value in rendered.maps[f"maps/passed-{file}.map"].values()
+    }
     assert backends <= set(rendered.backends)
     assert set(rendered.maps["maps/backends.map"]) == set(rendered.backends)
     for name, backend in rendered.backends.items():

@@ -39,11 +39,11 @@ async def answers_of(version: str, settings: ProxySettings, requests: list[bytes
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_every_password_lets_its_user_in(version: str, tmp_path: Path) -> None:
+async def test_every_password_lets_its_user_in(version: str, folder: Path) -> None:
     """Quotes, backslashes, number signs, percent signs and dollars are characters like all others."""
     users = ",".join(f"u{number}:{password}" for number, password in enumerate(PASSWORDS))
     requests = [login(f"u{number}", password) for number, password in enumerate(PASSWORDS)]
-    answers = await answers_of(version, ProxySettings(users=users), requests, tmp_path)
+    answers = await answers_of(version, ProxySettings(users=users), requests, folder)
     assert {password: answer.status for password, answer in zip(PASSWORDS, answers, strict=True)} == dict.fromkeys(
         PASSWORDS, LET_IN
     )
@@ -51,7 +51,7 @@ async def test_every_password_lets_its_user_in(version: str, tmp_path: Path) -> 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_any_other_password_does_not(version: str, tmp_path: Path) -> None:
+async def test_any_other_password_does_not(version: str, folder: Path) -> None:
     """What is asked for is the realm of the proxy's users."""
     attempts = [
         ("ann", "Secret"),
@@ -62,25 +62,25 @@ async def test_any_other_password_does_not(version: str, tmp_path: Path) -> None
         ("ann", HASHES["md5"]),
     ]
     requests = [request_bytes("/web", "x.com"), *(login(*attempt) for attempt in attempts)]
-    answers = await answers_of(version, ProxySettings(users="ann:secret"), requests, tmp_path)
+    answers = await answers_of(version, ProxySettings(users="ann:secret"), requests, folder)
     assert {answer.status for answer in answers} == {401}
     assert answers[0].headers["www-authenticate"] == 'Basic realm="defaultRealm"'
 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_hashes(version: str, tmp_path: Path) -> None:
+async def test_hashes(version: str, folder: Path) -> None:
     """Each form of crypt(3) that mkpasswd makes is understood, and is no password itself."""
     users = ",".join(f"{name}:{words}" for name, words in HASHES.items())
     requests = [login(name, password) for name, words in HASHES.items() for password in ("secret", "other", words)]
     settings = ProxySettings(users=users, users_pass_encrypted=True)
-    answers = await answers_of(version, settings, requests, tmp_path)
+    answers = await answers_of(version, settings, requests, folder)
     assert [answer.status for answer in answers] == [LET_IN, 401, 401] * len(HASHES)
 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_statistics_page(version: str, tmp_path: Path) -> None:
+async def test_statistics_page(version: str, folder: Path) -> None:
     """Its user and password may have any characters as well, and it is there for nobody else."""
     settings = ProxySettings(stats_user="an' n", stats_pass='it\'s 100% "$HOME" #1 \\', stats_uri="/admin?stats")
     words = base64.b64encode(f"{settings.stats_user}:{settings.stats_pass.get_secret_value()}".encode()).decode()
@@ -88,14 +88,14 @@ async def test_statistics_page(version: str, tmp_path: Path) -> None:
         request_bytes("/admin?stats", "x.com"),
         request_bytes("/admin?stats", "x.com", f"Authorization: Basic {words}", "Connection: close"),
     ]
-    answers = await answers_of(version, settings, requests[:1], tmp_path / "a")
-    answers += await answers_of(version, settings, requests[1:], tmp_path / "b")
+    answers = await answers_of(version, settings, requests[:1], folder / "a")
+    answers += await answers_of(version, settings, requests[1:], folder / "b")
     assert [answer.status for answer in answers] == [401, 200]
 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_no_statistics_page_without_credentials(version: str, tmp_path: Path) -> None:
+async def test_no_statistics_page_without_credentials(version: str, folder: Path) -> None:
     """Nothing is there that was not asked for."""
-    (answer,) = await answers_of(version, ProxySettings(), [request_bytes("/admin?stats", "x.com")], tmp_path)
+    (answer,) = await answers_of(version, ProxySettings(), [request_bytes("/admin?stats", "x.com")], folder)
     assert answer.status == 503

@@ -85,7 +85,7 @@ def is_comparable(pair: Pair) -> bool:
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_haproxy_rewrites_as_python_does(version: str, tmp_path: Path) -> None:
+async def test_haproxy_rewrites_as_python_does(version: str, folder: Path) -> None:
     """One service per pair, several paths each; the server tells which request line it got."""
     dice = random.Random(19)
     pairs = [pair for pair in (random_pair(dice) for _ in range(PAIRS)) if is_comparable(pair)]
@@ -99,7 +99,7 @@ async def test_haproxy_rewrites_as_python_does(version: str, tmp_path: Path) -> 
         world = snapshot(*services)
         assert {fact.message for facts in desired_of(world).conditions.values() for fact in facts} == {""}
         rendered = rendered_of(world)
-        with running_haproxy(haproxy_binary(version), rendered, tmp_path) as port:
+        with running_haproxy(haproxy_binary(version), rendered, folder) as port:
             answers = await ask(port, [request_bytes(f"{path}?q=/a,b", f"s{number}.x") for number, path in asked])
     wrong = {
         (pairs[number], path): (answer.body.decode(), expected)

@@ -22,6 +22,22 @@ _LABELS = st.fixed_dictionaries(
 _TCP = st.fixed_dictionaries(
     {"reqMode": st.just("tcp"), "srcPort": st.sampled_from(["6379", "5432", "80"]), "port": st.just("6379")}
 )
+_NAMES = st.one_of(
+    st.fixed_dictionaries({"serviceDomain": _DOMAINS}),
+    st.fixed_dictionaries({"servicePath": st.just("^a,^b"), "pathType": st.just("req_ssl_sni -i -m reg")}),
+    st.fixed_dictionaries(
+        {"servicePath": st.just("x.com"), "pathType": st.sampled_from(["req.ssl_sni -m end", "path"])}
+    ),
+    st.just({}),
+)
+_SNI = st.builds(
+    lambda names, port: names | port,
+    _NAMES,
+    st.fixed_dictionaries(
+        {"reqMode": st.just("sni"), "port": st.just("443")},
+        optional={"srcPort": st.sampled_from(["6379", "8443", "80"]), "clitcpka": st.just("true")},
+    ),
+)
 
 
 def services(name: str, labels: st.SearchStrategy[dict[str, str]] | None = None) -> st.SearchStrategy[SwarmService]:
@@ -29,7 +45,7 @@ def services(name: str, labels: st.SearchStrategy[dict[str, str]] | None = None)
     return st.builds(
         service,
         st.just(name),
-        st.one_of(_LABELS, _LABELS, _TCP) if labels is None else labels,
+        st.one_of(_LABELS, _LABELS, _LABELS, _TCP, _SNI) if labels is None else labels,
         tasks=st.integers(0, 3),
         endpoint_mode=st.sampled_from(["vip", "dnsrr"]),
         vips=st.sampled_from([["10.0.1.10/24"], ["10.0.1.11/24"], ["10.9.9.9/24"]]),
@@ -50,6 +66,26 @@ _PLAIN_LABELS = st.fixed_dictionaries(
 PLAIN_WORLDS = _worlds(_PLAIN_LABELS)
 """Worlds of services that HAProxy 3.4 can go between without a reload, nearly always."""
 
+_NAMED = st.builds(
+    lambda names: {"reqMode": "sni", "srcPort": "8443", "port": "443", "serviceDomain": names},
+    st.sampled_from(["x.com", "*.x.com", "*x.com", "y.org,a.x.com", "*.a.b.x.com", "*"]),
+)
+NAMED_WORLDS = st.builds(
+    lambda world: snapshot(*world.services, service("t0", {"reqMode": "sni", "srcPort": "8443", "port": "443"})),
+    _worlds(_NAMED),
+)
+"""Worlds of services that get TLS connections of one port by their names, or those of all names."""
+
 CHANGED = "s0"
+_HTTPS = st.builds(
+    lambda domain: {"serviceDomain": domain, "port": "80"}, st.sampled_from(["x.com", "*.x.com", "y.org", "*x.com"])
+)
+_SHARING = st.one_of(_HTTPS, _NAMED.map(lambda labels: labels | {"srcPort": "443"}))
+SHARED_WORLDS = st.builds(
+    lambda world: snapshot(*world.services, service("t0", {"reqMode": "sni", "port": "443", "serviceDomain": "t0"})),
+    _worlds(_SHARING),
+)
+"""Worlds of services that get TLS connections of port 443 by their names, and of others that claim names by HTTP."""
+SHARING_SERVICE = services(CHANGED, _SHARING)
 PLAIN_SERVICE = services(CHANGED, _PLAIN_LABELS)
 """A service that may take the place of one in such a world."""

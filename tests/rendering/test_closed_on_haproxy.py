@@ -3,19 +3,23 @@
 from pathlib import Path
 
 import pytest
-from binaries import VERSIONS, haproxy_binary
+from binaries import VERSIONS, haproxy_binary, refusal
 from builders import rendered_of, service, snapshot
 from traffic import ask, echo_server, request_bytes, running_haproxy
 
 from controller.endpoints import Surroundings
 
-GUARDS = [pytest.param({"users": "it's"}, id="broken users"), pytest.param({"usersSecret": "x"}, id="missing secret")]
+GUARDS = [
+    pytest.param({"users": "it's"}, id="broken users"),
+    pytest.param({"usersSecret": "x"}, id="missing secret"),
+    pytest.param({"usersSecret": "x", "httpsOnly": "true", "delReqHeader": "X-A"}, id="with labels about requests"),
+]
 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("guard", GUARDS)
-async def test_closed_destination_answers_503(version: str, guard: dict[str, str], tmp_path: Path) -> None:
+async def test_closed_destination_answers_503(version: str, guard: dict[str, str], folder: Path) -> None:
     """The service beside it, on the same server, is served."""
     async with echo_server() as upstream:
         target = {"port": str(upstream), "outboundHostname": "127.0.0.1"}
@@ -24,7 +28,8 @@ async def test_closed_destination_answers_503(version: str, guard: dict[str, str
             service("open", {**target, "servicePath": "/open"}),
         )
         rendered = rendered_of(world, surroundings=Surroundings())
-        with running_haproxy(haproxy_binary(version), rendered, tmp_path) as port:
+        assert refusal(haproxy_binary(version), rendered.files(), folder) == ""
+        with running_haproxy(haproxy_binary(version), rendered, folder) as port:
             requests = [request_bytes(path, "x.com") for path in ("/closed", "/open")]
             answers = await ask(port, requests)
     assert [answer.status for answer in answers] == [503, 200]

@@ -18,6 +18,7 @@ from tls.authorities import fixed_certificate
 
 from controller.endpoints import Surroundings
 from controller.pem import read_certificate, split_pem
+from controller.templates import TemplateFile
 from models.certificates import CertificateFiles, CertificateSource
 from models.proxy import Desired
 from models.settings import ProxySettings
@@ -46,6 +47,7 @@ def output_of(case: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
         hosts={name: tuple(addresses) for name, addresses in world.get("hosts", {}).items()},
         secrets=world.get("secrets", {}),
         certificates=certificates_of(world),
+        templates={name: TemplateFile(text) for name, text in world.get("templates", {}).items()},
         now=BORN,
     )
     services = [read_service(name, fields) for name, fields in world["services"].items()]

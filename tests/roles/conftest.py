@@ -1,7 +1,5 @@
 """Proxies and listeners as processes, in folders of their own."""
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,14 +20,6 @@ def binary(request: pytest.FixtureRequest) -> Path:
 def newest() -> Path:
     """The HAProxy of the image."""
     return haproxy_binary(VERSIONS[-1])
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose path is short enough for sockets."""
-    path = Path(tempfile.mkdtemp(prefix="sg-", dir="/tmp"))
-    yield path
-    shutil.rmtree(path)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 from haproxy.loopback import free_port
+from roles.nursery import Forked
 
 T = TypeVar("T")
 
@@ -38,6 +40,14 @@ def eventually(ask: Callable[[], T], what: str) -> T:
                 return answer
         time.sleep(0.02)
     raise AssertionError(f"{what} did not come true; the last answer was {answer!r}")
+
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def ask(url: str, method: str = "GET", **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's
+    """Send one request without TLS; unlike ``httpx.get`` it reads no certificates first, which takes longest."""
+    return httpx.request(method, url, verify=_NO_TLS, trust_env=False, **options)
 
 
 def stack(services: Mapping[str, Mapping[str, object]]) -> str:
@@ -63,23 +73,26 @@ def _inherited() -> dict[str, str]:
 
 @dataclass
 class Role:
-    """A running ``swarmgate proxy`` or ``swarmgate listener``; its output is in ``log``."""
+    """A running ``swarmgate proxy`` or ``swarmgate listener``; its output is in ``log``.
+
+    The first start is a fork of a process that has imported everything; each later one is the command itself, so that
+    what depends on the interpreter (such as the order of sets) is another one for the next controller.
+    """
 
     arguments: list[str]
     environment: dict[str, str]
     log: Path
     api: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: "subprocess.Popen[bytes] | Forked | None" = None
 
     def start(self) -> None:
         """Start it, or start it again."""
+        environment = {**_inherited(), "PORT": str(self.api), "IP": "127.0.0.1", **self.environment}
+        if self.process is None:
+            self.process = Forked(self.arguments, environment, self.log)
+            return
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [SWARMGATE, *self.arguments],
-                env={**_inherited(), "PORT": str(self.api), "IP": "127.0.0.1", **self.environment},
-                stdout=output,
-                stderr=output,
-            )
+            self.process = subprocess.Popen([SWARMGATE, *self.arguments], env=environment, stdout=output, stderr=output)
 
     def send(self, number: signal.Signals) -> int:
         """Send a signal and return the exit status."""
@@ -89,7 +102,7 @@ class Role:
 
     def get(self, path: str) -> httpx.Response:
         """Ask its API."""
-        return httpx.get(f"http://127.0.0.1:{self.api}{path}", timeout=5)
+        return ask(f"http://127.0.0.1:{self.api}{path}", timeout=5)
 
     def ready(self) -> bool:
         """Whether it is ready."""
@@ -110,7 +123,7 @@ class Role:
 
     def words(self) -> str:
         """Return everything it has written."""
-        return self.log.read_text(encoding="utf-8")
+        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
 
 
 @dataclass
@@ -129,7 +142,7 @@ class Proxy(Role):
 
     def through(self, path: str, **headers: str) -> httpx.Response:
         """Send a request through HAProxy."""
-        return httpx.get(f"http://127.0.0.1:{self.http}{path}", headers=headers, timeout=10)
+        return ask(f"http://127.0.0.1:{self.http}{path}", headers=headers, timeout=10)
 
     @property
     def master(self) -> int:

@@ -106,13 +106,13 @@ async def answers_of(version: str, services: list[SwarmService], requests: list[
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_haproxy_answers_as_the_rules_say(version: str, tmp_path: Path) -> None:
+async def test_haproxy_answers_as_the_rules_say(version: str, folder: Path) -> None:
     """Every request reaches the backend that the claims, tried one after the other, give it to."""
     dice = random.Random(20240101)
     services = random_services(dice)
     claims = list(claims_of(services))
     asked = [random_request(dice) for _ in range(REQUESTS)]
-    answers = await answers_of(version, services, [request_bytes(path, host) for host, path in asked], tmp_path)
+    answers = await answers_of(version, services, [request_bytes(path, host) for host, path in asked], folder)
     wrong = {
         (host, path): (answer.status, answer.backend, expected)
         for (host, path), answer in zip(asked, answers, strict=True)
@@ -140,7 +140,7 @@ async def test_haproxy_answers_as_the_rules_say(version: str, tmp_path: Path) ->
     ],
 )
 async def test_odd_requests(
-    version: str, request_line: str, headers: tuple[str, ...], backend: str | None, tmp_path: Path
+    version: str, request_line: str, headers: tuple[str, ...], backend: str | None, folder: Path
 ) -> None:
     """What a request lacks matches nothing, and takes nothing away from the routes that do not ask for it."""
     services = [
@@ -148,5 +148,5 @@ async def test_odd_requests(
         service("x", {"servicePath": "/web", "serviceDomain": "x.com", "port": "80"}),
     ]
     request = "\r\n".join((request_line, *headers, "Connection: close", "", "")).encode()
-    (answer,) = await answers_of(version, services, [request], tmp_path)
+    (answer,) = await answers_of(version, services, [request], folder)
     assert answer.backend == backend

@@ -113,7 +113,7 @@ def without_doubles(worlds: dict[str, dict[str, str]]) -> dict[str, dict[str, st
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_haproxy_tests_what_the_rules_say(version: str, tmp_path: Path) -> None:
+async def test_haproxy_tests_what_the_rules_say(version: str, folder: Path) -> None:
     """Every request reaches the service that fits it and comes first."""
     dice = random.Random(20240607)
     worlds = without_doubles({f"s{number}": random_labels(dice) for number in range(SERVICES)})
@@ -126,7 +126,7 @@ async def test_haproxy_tests_what_the_rules_say(version: str, tmp_path: Path) ->
         )
         for _ in range(REQUESTS)
     ]
-    with running_haproxy(haproxy_binary(version), rendered, tmp_path) as port:
+    with running_haproxy(haproxy_binary(version), rendered, folder) as port:
         answers = await ask(
             port,
             [

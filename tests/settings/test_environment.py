@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from controller.environment import listener_settings, proxy_settings
+from controller.environment import listener_settings, notices, proxy_settings
 from controller.errors import PermanentError
+from controller.sources.docker_api import WORLD_EVENTS
 from models.labels.authentication import User
-from models.settings import Bind, ListenerSettings, ProxySettings, Settings
+from models.service import TABLE
+from models.settings import Bind, Capture, ListenerSettings, ProxySettings, Settings
+from models.settings.label_defaults import LabelDefaults
+from models.settings.obsolete import OBSOLETE
 
 SAMPLES: dict[str, tuple[str, Any]] = {
     "ip": ("127.0.0.1", "127.0.0.1"),
@@ -51,11 +55,37 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "preferred_certificate": ("a*,b.pem", ("a*", "b.pem")),
     "crt_list_path": ("/crt-list.txt", Path("/crt-list.txt")),
     "ca_file": ("/ca.pem", Path("/ca.pem")),
+    "errorfiles_dir": ("/pages", Path("/pages")),
     "enable_h2": ("false", False),
     "enable_h3": ("true", True),
     "ssl_bind_options": ("ssl-min-ver TLSv1.3", "ssl-min-ver TLSv1.3"),
     "ssl_bind_ciphers": ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
     "allow_raw_config": ("false", False),
+    "templates_dir": ("/t", Path("/t")),
+    "extra_frontend": ("acl a path /a", "acl a path /a"),
+    "extra_global": ("nbthread 1,nbproc 1", "nbthread 1,nbproc 1"),
+    "trusted_proxies": ("10.0.0.1, 2001:db8::/32", ("10.0.0.1/32", "2001:db8::/32")),
+    "default_req_mode": ("tcp", "tcp"),
+    "https_only": ("true", True),
+    "service_domain_algo": ("hdr_dom(host)", "hdr_dom(host)"),
+    "connection_mode": ("forceclose", "httpclose"),
+    "compression_algo": ("gzip deflate", ("gzip", "deflate")),
+    "compression_type": ("text/html text/css", ("text/html", "text/css")),
+    "debug": ("true", True),
+    "debug_errors_only": ("true", True),
+    "debug_http_format": ('"%ci [%t] %HM"', "%ci [%t] %HM"),
+    "debug_tcp_format": ("%ci\\ [%t]", "%ci [%t]"),
+    "capture_request_header": (
+        "Host:15,X-Forwarded-For:20",
+        (Capture(name="Host", length=15), Capture(name="X-Forwarded-For", length=20)),
+    ),
+    "stats_port": ("8404", 8404),
+    "stats_user_env": ("MY_USER", "MY_USER"),
+    "stats_pass_env": ("MY_PASS", "MY_PASS"),
+    "stats_uri_env": ("MY_URI", "MY_URI"),
+    "terminate_on_reload": ("true", True),
+    "display_config_on_error": ("true", True),
+    "healthcheck": ("false", False),
     "filter_proxy_instance_name": ("true", True),
     "proxy_instance_name": ("inner", "inner"),
     "df_notify_create_service_url": ("http://a/x,http://b/x", ("http://a/x", "http://b/x")),
@@ -70,9 +100,23 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "df_retry": ("3", 3),
     "df_retry_interval": ("1.5", 1.5),
     "df_service_name_prefix": ("east", "east"),
+    "df_notify_create_service_immediately": ("true", True),
+    "df_include_node_ip_info": ("true", True),
+    "df_node_ip_info_includes_task_address": ("false", False),
+    "df_docker_host": ("tcp://manager:2375", "tcp://manager:2375"),
+    "df_service_polling_interval": ("3", 3),
+    "df_node_polling_interval": ("60", 60),
+    "df_use_docker_service_events": ("false", False),
+    "df_use_docker_node_events": ("false", False),
 }
 """For every setting a text, and what it is read as."""
 DEFAULTS = ProxySettings().model_dump()
+ELSEWHERE: dict[str, tuple[str, Any]] = {
+    "my_user": ("eve", ("stats_user", "eve")),
+    "my_pass": ("x:y", ("stats_pass", SecretStr("x:y"))),
+    "my_uri": ("/s", ("stats_uri", "/s")),
+}
+"""What other variables are named in the tests, and what setting they are when they are."""
 COMPANION = {"stats_user": ("STATS_PASS", "x"), "stats_pass": ("STATS_USER", "x")}
 """What must be set as well."""
 FIELDS = [pytest.param(name, id=name) for name in ProxySettings.model_fields]
@@ -81,7 +125,7 @@ FIELDS = [pytest.param(name, id=name) for name in ProxySettings.model_fields]
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of this machine is a setting of a test."""
-    for name in ProxySettings.model_fields:
+    for name in (*ProxySettings.model_fields, *map(str.lower, OBSOLETE)):
         monkeypatch.delenv(name.upper(), raising=False)
 
 
@@ -219,6 +263,25 @@ def test_other_secrets_and_variables_are_none_of_our_business(
         pytest.param("DEFAULT_PORTS", "80,x", "is not a port", id="port among ports"),
         pytest.param("DEFAULT_PORTS", "80 ssl", "is not a port", id="unknown word after a port"),
         pytest.param("DEFAULT_PORTS", "99999", "65535", id="large port among ports"),
+        pytest.param("DEFAULT_PORTS", "80 accept-prox", "'accept-prox' is none of", id="misspelt option of a port"),
+        pytest.param("DEFAULT_PORTS", "443 crt /etc/x:ssl", "'crt' is none of", id="option of a port that reads files"),
+        pytest.param("BIND_PORTS", "80 interface", "'interface' needs a value", id="option of a port without value"),
+        pytest.param("BIND_PORTS", "80 interface a'b", "'interface' needs a value", id="strange interface"),
+        pytest.param("BIND_PORTS", ":ssl", "is not a port", id="no port before the rest"),
+        pytest.param("CAPTURE_REQUEST_HEADER", "Host", "is not of the form Name:length", id="header without length"),
+        pytest.param("CAPTURE_REQUEST_HEADER", "Host:0", "greater than or equal to 1", id="nothing of a header"),
+        pytest.param("CAPTURE_REQUEST_HEADER", "Ho st:1", "is not of the form Name:length", id="no name of a header"),
+        pytest.param("CONNECTION_MODE", "keep-alive", "'http-keep-alive', 'http-server-close'", id="unknown mode"),
+        pytest.param("COMPRESSION_ALGO", "gzip,deflate", "'gzip'", id="algorithms with a comma"),
+        pytest.param("COMPRESSION_TYPE", 'text/html";', "is not a media type", id="no media type"),
+        pytest.param("DEFAULT_REQ_MODE", "HTTP", "'http'", id="mode in capitals"),
+        pytest.param("SERVICE_DOMAIN_ALGO", "hdr_reg(cookie)", "'hdr(host)'", id="unknown algorithm"),
+        pytest.param("HTTPS_ONLY", "yes", "is neither true nor false", id="neither true nor false"),
+        pytest.param("DEBUG_HTTP_FORMAT", "%ci\n", "contains a line break", id="format of two lines"),
+        pytest.param("TRUSTED_PROXIES", "10.0.0.1,proxy", "is neither an address nor a network", id="proxy by name"),
+        pytest.param("STATS_PORT", "0", "greater than or equal to 1", id="no port for statistics"),
+        pytest.param("STATS_USER_ENV", "MY-USER", "is not the name of a variable", id="name of no variable"),
+        pytest.param("USERS", "ann,bob:", "has no user with a password", id="users without passwords"),
         pytest.param("USERS", ":x", "has a user without a name", id="nameless user"),
         pytest.param("USERS_PASS_ENCRYPTED", "yes", "is neither true nor false", id="no flag"),
         pytest.param("SEPARATOR", "||", "at most 1 character", id="two separators"),
@@ -267,5 +330,125 @@ def test_statistics_need_user_and_password(name: str, monkeypatch: pytest.Monkey
 
 def test_label_rules_follow_the_settings() -> None:
     """Labels are read as the proxy is told to."""
-    rules = ProxySettings(separator="|", df_notify_label="com.df.publish").label_rules
-    assert (rules.separator, rules.notify_label) == ("|", "com.df.publish")
+    rules = ProxySettings(separator="|", df_notify_label="com.df.publish", https_only=True).label_rules
+    assert (rules.separator, rules.notify_label, rules.defaults) == ("|", "com.df.publish", (("httpsOnly", "true"),))
+
+
+def test_every_label_with_a_default_exists() -> None:
+    """What is said for all services can be said by one."""
+    given = {name: SAMPLES[name][0] for name in LabelDefaults.model_fields}
+    defaults = ProxySettings(**given).label_defaults
+    assert [label for label, _ in defaults if label not in TABLE] == []
+    assert len(defaults) == len(LabelDefaults.model_fields)
+
+
+def test_statistics_have_no_port_of_the_proxys_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """That of the API is refused; one of the HTTP ports means that the page is there, as does none."""
+    assert ProxySettings(stats_user="a", stats_pass="b", stats_port=80).stats_frontend_port is None
+    assert ProxySettings(stats_user="a", stats_pass="b").stats_frontend_port is None
+    assert ProxySettings(stats_port=81).stats_frontend_port is None
+    for name, text in {"STATS_USER": "a", "STATS_PASS": "b", "STATS_PORT": "8080"}.items():
+        monkeypatch.setenv(name, text)
+    with pytest.raises(PermanentError, match="STATS_PORT is 8080, which is the port of the API"):
+        proxy_settings(secrets_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("kind", ["variable", "secret"])
+def test_statistics_may_be_described_elsewhere(
+    name: str, kind: str, monkeypatch: pytest.MonkeyPatch, secret: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    """``STATS_USER_ENV`` names the variable, or the secret, that counts instead of the usual one."""
+    text, (setting, value) = ELSEWHERE[name]
+    set_companion(setting, monkeypatch)
+    monkeypatch.setenv(setting.upper(), "/usual")
+    monkeypatch.setenv(f"{setting}_env".upper(), name.upper())
+    if kind == "secret":
+        secret(name, f"{text}\n")
+    else:
+        monkeypatch.setenv(name.upper(), text)
+    assert getattr(proxy_settings(secrets_dir=tmp_path), setting) == value
+    assert notices(tmp_path) == []
+
+
+def test_statistics_may_be_described_nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There is no page then, as in DFP, and somebody is told why."""
+    for name, text in {"STATS_USER": "a", "STATS_PASS": "b"}.items():
+        monkeypatch.setenv(name, text)
+        monkeypatch.setenv(f"{name}_ENV", f"MY_{name}")
+    assert proxy_settings(secrets_dir=tmp_path).stats_user == ""
+    assert [notice["variable"] for notice in notices(tmp_path)] == ["STATS_USER_ENV", "STATS_PASS_ENV"]
+    assert "MY_STATS_USER" in notices(tmp_path)[0]["why"]
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        pytest.param("%ci:%cp %ST", "%ci:%cp %ST", id="as it is"),
+        pytest.param('{"client":"%ci"}', '{"client":"%ci"}', id="quotes of its own"),
+        pytest.param(r"%ci:%cp\ [%t]\ %{+Q}r", "%ci:%cp [%t] %{+Q}r", id="blanks with backslashes"),
+        pytest.param("'%ci \"%HU\"'", '%ci "%HU"', id="in quotes"),
+        pytest.param('"%ci" "%HU"', '"%ci" "%HU"', id="two words in quotes"),
+        pytest.param('"%ci', '"%ci', id="one quote"),
+        pytest.param(r"it's\ %ci", r"it's\ %ci", id="one quote among blanks"),
+    ],
+)
+def test_formats_may_be_quoted_as_in_haproxys_files(text: str, read: str) -> None:
+    """DFP copied them there as they were."""
+    assert ProxySettings(debug_http_format=text).debug_http_format == read
+
+
+@pytest.mark.parametrize("text", ["80", "443:ssl", "443 accept-proxy:ssl", "80 accept-proxy interface eth0 mss 1400"])
+def test_ports_are_shown_as_they_are_written(text: str) -> None:
+    """In the documentation and in messages."""
+    assert str(ProxySettings(default_ports=text).default_ports[0]) == text
+
+
+def test_options_of_ports() -> None:
+    """They keep their order; what is ours to know is known."""
+    (bind,) = ProxySettings(default_ports="443 interface eth0 accept-proxy ciphers A:B:ssl").default_ports
+    assert bind == Bind(port=443, accept_proxy=True, ssl=True, options=("interface", "eth0", "ciphers", "A:B"))
+    assert bind.interface == "eth0"
+
+
+def test_tls_of_services_follows_what_is_set() -> None:
+    """Not our default, which is stricter than DFP's was; without words that HAProxy does not take for servers."""
+    assert (ProxySettings().ssl_server_options, ProxySettings().ssl_server_ciphers) == ("", "")
+    words = "prefer-client-ciphers ssl-min-ver TLSv1.1 no-sslv3 strict-sni no-tls-tickets force-tlsv12"
+    settings = ProxySettings(ssl_bind_options=words, ssl_bind_ciphers="A:B")
+    assert settings.ssl_server_options == "ssl-min-ver TLSv1.1 no-sslv3 no-tls-tickets force-tlsv12"
+    assert settings.ssl_server_ciphers == "A:B"
+
+
+LISTENER_FIELDS = [name for name in ListenerSettings.model_fields if name not in Settings.model_fields]
+
+
+@pytest.mark.parametrize("name", LISTENER_FIELDS)
+def test_every_setting_of_the_listener_may_be_a_variable(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In capitals, and it documents itself."""
+    text, value = SAMPLES[name]
+    monkeypatch.setenv(name.upper(), text)
+    assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
+    assert (ListenerSettings.model_fields[name].description or "").rstrip("`)").endswith(".")
+
+
+def test_how_the_listener_looks_at_the_swarm() -> None:
+    """Events may be switched off; a shorter interval counts, a longer one is told to be without effect."""
+    plain = ListenerSettings()
+    assert (plain.engine, plain.polling_interval, plain.without_effect) == (plain.docker_host, 5, {})
+    assert set(plain.event_types) == set(WORLD_EVENTS)
+    assert ListenerSettings(df_use_docker_service_events=False).event_types == ("node",)
+    quiet = ListenerSettings(
+        df_docker_host="tcp://manager:2375",
+        docker_host="tcp://other:2375",
+        df_service_polling_interval=2,
+        df_node_polling_interval=60,
+        df_use_docker_service_events=False,
+        df_use_docker_node_events=False,
+        df_retry=3,
+    )
+    assert (quiet.engine, quiet.polling_interval, quiet.event_types) == ("tcp://manager:2375", 2, ())
+    assert set(quiet.without_effect) == {"DF_NODE_POLLING_INTERVAL", "DF_RETRY"}
+    assert not ListenerSettings(df_retry=0).without_effect

@@ -5,8 +5,6 @@ that does not exist where their tasks are not to run: such services cost next to
 """
 
 import asyncio
-import json
-import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -26,6 +24,8 @@ class Engine(Protocol):
     """What the cases need of an engine."""
 
     docker_host: str
+    network: str
+    """The name of the network that its services are on."""
 
     def create(self, name: str, *labels: str, replicas: int = 0, runs: bool = False, dnsrr: bool = False) -> None:
         """Create a service; ``runs=False`` leaves its tasks pending."""
@@ -45,6 +45,7 @@ class TheFake:
 
     def __init__(self, fake: FakeDocker) -> None:
         self.docker_host = fake.docker_host
+        self.network = "front"
         self._fake = fake
 
     def create(self, name: str, *labels: str, replicas: int = 0, runs: bool = False, dnsrr: bool = False) -> None:
@@ -74,17 +75,17 @@ class TheRealOne:
 
     def __init__(self, docker_host: str) -> None:
         self.docker_host = docker_host
-        self._network = f"src-{uuid.uuid4().hex[:8]}"
+        self.network = f"src-{uuid.uuid4().hex[:8]}"
         self._services: set[str] = set()
 
     def begin(self) -> None:
-        self._docker("network", "create", "--driver", "overlay", self._network)
+        self._docker("network", "create", "--driver", "overlay", self.network)
 
     def end(self) -> None:
         for name in list(self._services):
             self.remove(name)
         for attempt in range(60):
-            gone = self._docker("network", "rm", self._network, check=attempt == 59)
+            gone = self._docker("network", "rm", self.network, check=attempt == 59)
             if gone.returncode == 0:
                 return
 
@@ -96,7 +97,7 @@ class TheRealOne:
         self._services.add(name)
         self._docker(
             "service", "create", "--detach", "--no-resolve-image", f"--name={name}", f"--replicas={replicas}",
-            f"--network={self._network}", *options, *image,
+            f"--network={self.network}", *options, *image,
         )  # fmt: skip
 
     def relabel(self, name: str, *labels: str) -> None:
@@ -119,27 +120,13 @@ def _each(option: str, values: tuple[str, ...]) -> list[str]:
     return [part for value in values for part in (option, value)]
 
 
-def real_docker_host() -> str:
-    """Where the real engine is; skips the test if there is none in swarm mode."""
-    docker_host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    command = ["docker", "-H", docker_host, "info", "--format", "{{json .Swarm}}"]
-    try:
-        told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
-        is_manager = json.loads(told.stdout or "{}").get("ControlAvailable") is True
-    except (OSError, subprocess.TimeoutExpired, ValueError):
-        is_manager = False
-    if not is_manager:
-        pytest.skip(f"no Docker Engine in swarm mode at {docker_host}")
-    return docker_host
-
-
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.swarm)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "fake":
         with FakeDocker() as fake:
             yield TheFake(fake)
         return
-    engine = TheRealOne(real_docker_host())
+    engine = TheRealOne(request.getfixturevalue("docker_engine"))
     engine.begin()
     try:
         yield engine
@@ -193,6 +180,12 @@ async def test_a_service_that_does_not_opt_in_is_not_there(engine: Engine, sourc
     assert await find(source, name) is not None
 
 
+async def test_a_service_knows_its_stack(engine: Engine, source: DockerSource, name: str) -> None:
+    engine.create(f"shop_{name}", NOTIFY, "com.docker.stack.namespace=shop")
+    service = await found(source, f"shop_{name}")
+    assert (service.stack, service.short_name) == ("shop", name)
+
+
 async def test_an_update_keeps_the_labels_before_it(engine: Engine, source: DockerSource, name: str) -> None:
     engine.create(name, NOTIFY, "com.df.port=80")
     before = await found(source, name)
@@ -211,6 +204,7 @@ async def test_a_pending_task_is_awaited(engine: Engine, source: DockerSource, n
             await asyncio.sleep(0.1)
     service = await found(source, name)
     assert [(task.slot, task.state) for task in service.tasks] == [(1, "pending"), (2, "pending")]
+    assert service.networks == {str(service.virtual_ips[0].network): engine.network}
     assert (await source.snapshot()).converging
 
 
@@ -233,6 +227,7 @@ async def test_running_tasks_have_addresses_and_go_when_they_are_not_wanted(
     addresses = [address for task in service.tasks for address in task.addresses]
     assert len(set(addresses)) == 2
     assert all(address.network == virtual.network for address in addresses)
+    assert service.networks == {str(virtual.network): engine.network}
     assert await source.proxy_addresses(name) == {str(address.ip) for address in addresses}
     assert await source.proxy_addresses(name[:-1]) == frozenset()
     engine.scale(name, 1)

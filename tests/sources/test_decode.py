@@ -44,7 +44,7 @@ def test_every_part_of_a_real_answer_is_found() -> None:
     """As Docker Engine 20.10 writes it, shortened only where it says nothing to us."""
     services = json.loads(
         """[{"ID":"icpq","Version":{"Index":18},"CreatedAt":"2026-11-22T20:49:23.400948207Z","Spec":{"Name":"web",
-        "Labels":{"com.df.notify":"true","com.df.port":"80","other":"x"},"TaskTemplate":{},
+        "Labels":{"com.df.notify":"true","com.df.port":"80","com.docker.stack.namespace":"shop"},"TaskTemplate":{},
         "Mode":{"Replicated":{"Replicas":2}},"EndpointSpec":{"Mode":"vip"}},
         "PreviousSpec":{"Name":"web","Labels":{"com.df.notify":"true","other":"y"}},
         "Endpoint":{"Spec":{"Mode":"vip"},"VirtualIPs":[{"NetworkID":"net-ingress","Addr":"10.0.0.4/24"},
@@ -68,12 +68,14 @@ def test_every_part_of_a_real_answer_is_found() -> None:
         "name": "web",
         "version": 18,
         "created_at": datetime(2026, 11, 22, 20, 49, 23, 400948, UTC),
+        "stack": "shop",
         "labels": {"com.df.notify": "true", "com.df.port": "80"},
         "previous_labels": {"com.df.notify": "true"},
         "mode": "replicated",
         "replicas": 2,
         "endpoint_mode": "vip",
         "virtual_ips": (ip_interface("10.0.1.2/24"),),
+        "networks": {"10.0.1.0/24": "front"},
         "tasks": (
             {
                 "id": "zh8x",
@@ -172,6 +174,33 @@ def test_virtual_ips_of_the_routing_mesh_are_left_out_whoever_tells_that_it_is_o
     web = service(Endpoint={"VirtualIPs": [{"NetworkID": "net-ingress", "Addr": "10.0.0.4/24"}]})
     other = task("t1", of="other", NetworksAttachments=[{"Network": INGRESS, "Addresses": ["10.0.0.9/24"]}])
     assert only([web], [other]).virtual_ips == ()
+
+
+def test_networks_are_named_by_whoever_is_on_them() -> None:
+    """The id of a virtual IP's network is all that a service says of it; a task of any service has the name."""
+    decoder = SnapshotDecoder()
+    web = service(Endpoint={"VirtualIPs": [{"NetworkID": "net-front", "Addr": "10.0.1.2/24"}]})
+    other = task("t1", of="other", NetworksAttachments=[{"Network": FRONT, "Addresses": ["10.0.1.9/24"]}])
+    back = {"Network": {"ID": "net-back", "Spec": {"Name": "shop_back"}}, "Addresses": ["10.0.2.3/24", "fd00::3/64"]}
+    nameless = {"Network": {"ID": "net-x"}, "Addresses": ["10.0.3.3/24"]}
+    own = task("t2", NetworksAttachments=[back, nameless])
+    assert decoder.decode(encode([web]), encode([])).services[0].networks == {}
+    assert decoder.decode(encode([web]), encode([other])).services[0].networks == {"10.0.1.0/24": "front"}
+    (decoded,) = decoder.decode(encode([web]), encode([own])).services
+    assert decoded.networks == {"10.0.2.0/24": "shop_back", "fd00::/64": "shop_back"}
+    assert len(decoded.tasks[0].addresses) == 3
+
+
+def test_a_network_is_called_by_its_name_or_by_that_within_the_stack() -> None:
+    """Its full name goes before."""
+    shop = SwarmService(
+        id="1", name="shop_web", stack="shop", networks={"10.0.1.0/24": "shop_front", "10.0.2.0/24": "other_front"}
+    )
+    assert shop.networks_called("front") == shop.networks_called("shop_front") == {"10.0.1.0/24"}
+    assert shop.networks_called("other_front") == {"10.0.2.0/24"}
+    assert shop.networks_called("back") == frozenset()
+    both = shop.model_copy(update={"networks": {"10.0.1.0/24": "shop_front", "10.0.2.0/24": "front"}})
+    assert both.networks_called("front") == {"10.0.2.0/24"}
 
 
 def test_addresses_that_are_not_there_yet_are_left_out() -> None:

@@ -1,6 +1,7 @@
 """What a writer writes a reader reads, and what has not changed is not read again."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from sources.fake_listener import world
 
 from controller.sources.wire import SnapshotReader, SnapshotWriter
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, StoredCertificate
 
 
 @given(st.lists(st.dictionaries(st.text(), st.text()), max_size=4))
@@ -35,6 +36,25 @@ def test_unchanged_services_are_the_same_objects() -> None:
     second = reader.read(writer.write(after))
     assert second == after
     assert second.services[0] is first.services[0]
+
+
+CERTIFICATES = (StoredCertificate(name="shop.pem", content="v1:x", put_at=datetime(2026, 1, 2, tzinfo=UTC), version=7),)
+
+
+@pytest.mark.parametrize("names", [(), ("api", "web")])
+def test_certificates_travel_along(names: tuple[str, ...]) -> None:
+    """In any form, and of a newer writer too, who has more to say; unchanged ones are the same objects."""
+    writer, reader = SnapshotWriter(), SnapshotReader()
+    snapshot = Snapshot(services=world(*names).services, certificates=CERTIFICATES)
+    body = writer.write(snapshot)
+    first = reader.read(body)
+    assert first == Snapshot.model_validate_json(body) == snapshot
+    assert reader.read(body).certificates[0] is first.certificates[0]
+    assert reader.read(body.removesuffix(b"}") + b',"more":[1]}') == snapshot
+    assert reader.read(writer.write(world(*names))).certificates == ()
+    changed = snapshot.model_copy(update={"certificates": ()})
+    assert Snapshot(services=snapshot.services).digest != snapshot.digest
+    assert reader.read(writer.write(changed)).certificates == ()
 
 
 def test_two_services_that_share_an_id_are_both_written() -> None:

@@ -16,10 +16,12 @@ def context(
     *, trusted: Path | None = None, certificate: Path | None = None, rsa_only: bool = False, alpn: tuple[str, ...] = ()
 ) -> ssl.SSLContext:
     """Return what a client knows: whom it trusts (by default anybody), who it is, and what it can."""
-    made = ssl.create_default_context(cafile=trusted)
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if trusted is None:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
+    else:
+        made.load_verify_locations(trusted)
     if certificate is not None:
         made.load_cert_chain(certificate)
     if rsa_only:

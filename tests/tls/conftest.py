@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from binaries import VERSIONS, haproxy_binary
 from haproxy.loopback import free_port
-from roles.conftest import MakeProxy, backend, folder, make_proxy
+from roles.conftest import MakeProxy, backend, make_proxy
 from roles.processes import Proxy, eventually, plain, stack
 from tls.authorities import Authority, Issued
 
-__all__ = ["backend", "folder", "make_proxy"]
+__all__ = ["backend", "make_proxy"]
 
 
 @dataclass

@@ -1,51 +1,13 @@
 """``sslVerifyCa``: requests go by TLS to servers that prove who they are, and to no others."""
 
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from roles.processes import eventually, plain
-from tls.authorities import Authority, Issued
+from tls.authorities import Authority
 from tls.conftest import MakeSite
-
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        """Say nothing when HAProxy ends a handshake."""
-
-
-@contextmanager
-def secure_server(issued: Issued, folder: Path) -> Iterator[int]:
-    """Answer by HTTPS on a port of loopback, which is yielded."""
-    folder.mkdir()
-    (folder / "server.pem").write_text(issued.pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+from tls.servers import secure_server
 
 
 @pytest.fixture

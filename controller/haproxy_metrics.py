@@ -1,0 +1,242 @@
+"""HAProxy's statistics as Prometheus metrics, under the names that DFP gave them.
+
+Source: DFP's ``/metrics`` (the names, labels and types of haproxy_exporter 0.9); columns: Management guide 9.1.
+
+A world of 5,000 services has more than 200,000 such series, which takes a client library two seconds to write. They
+are written here, line by line, and there is a bound: of the `MOST_DETAILED` busiest backends and servers there is
+everything, of all others only whether they are up.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from controller.errors import SwarmgateError
+from render.sections import is_own
+
+MOST_DETAILED = 2000
+"""Backends and servers of which everything is told."""
+_FRESH = 1.0
+"""Seconds for which an answer of HAProxy's is told again: asking costs it the more the more services there are."""
+_INTERNAL = frozenset({"swarmgate"})
+"""Frontends for the controller only."""
+_UP = frozenset({"OPEN", "no check"})
+
+_SESSIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "scur": "current_sessions",
+        "smax": "max_sessions",
+        "slim": "limit_sessions",
+        "stot": "connections_total",
+        "bin": "bytes_in_total",
+        "bout": "bytes_out_total",
+    }
+)
+_BACKEND: Mapping[str, str] = MappingProxyType(
+    {
+        "qcur": "current_queue",
+        "qmax": "max_queue",
+        **_SESSIONS,
+        "econ": "connection_errors_total",
+        "eresp": "response_errors_total",
+        "wretr": "retry_warnings_total",
+        "wredis": "redispatch_warnings_total",
+        "weight": "weight",
+        "rate": "current_session_rate",
+        "rate_max": "max_session_rate",
+    }
+)
+_FRONTEND: Mapping[str, str] = MappingProxyType(
+    {
+        **_SESSIONS,
+        "dreq": "requests_denied_total",
+        "ereq": "request_errors_total",
+        "rate": "current_session_rate",
+        "rate_lim": "limit_session_rate",
+        "rate_max": "max_session_rate",
+        "req_tot": "http_requests_total",
+    }
+)
+_SERVER: Mapping[str, str] = MappingProxyType(
+    {
+        **_BACKEND,
+        "chkfail": "check_failures_total",
+        "downtime": "downtime_seconds_total",
+        "check_duration": "check_duration_milliseconds",
+    }
+)
+_RESPONSES: Mapping[str, str] = MappingProxyType(
+    {f"hrsp_{code}": code for code in ("1xx", "2xx", "3xx", "4xx", "5xx", "other")}
+)
+_HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "bytes_in_total": "Bytes from clients.",
+        "bytes_out_total": "Bytes to clients.",
+        "check_duration_milliseconds": "How long the last health check took.",
+        "check_failures_total": "Health checks that failed.",
+        "connection_errors_total": "Connections to servers that failed.",
+        "connections_total": "Sessions.",
+        "current_queue": "Requests that wait for a server now.",
+        "current_session_rate": "New sessions within the last second.",
+        "current_sessions": "Sessions now.",
+        "downtime_seconds_total": "Seconds of being down.",
+        "http_requests_total": "HTTP requests.",
+        "http_responses_total": "HTTP responses by the class of their status.",
+        "limit_session_rate": "Most new sessions a second.",
+        "limit_sessions": "Most sessions at once.",
+        "max_queue": "Most requests that ever waited at once.",
+        "max_session_rate": "Most new sessions that ever were within a second.",
+        "max_sessions": "Most sessions that ever were at once.",
+        "redispatch_warnings_total": "Requests that were sent to another server.",
+        "request_errors_total": "Requests that were faulty.",
+        "requests_denied_total": "Requests that were denied.",
+        "response_errors_total": "Responses that were faulty.",
+        "retry_warnings_total": "Connections to servers that were tried again.",
+        "up": "Whether it is up (1) or not (0).",
+        "weight": "Weight, of a backend that of all its servers.",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What is told of the rows of one type: how series begin, the labels, and the metric of each column."""
+
+    prefix: str
+    labels: tuple[str, ...]
+    columns: Mapping[str, str]
+    has_up: bool = True
+
+
+_KINDS: Mapping[str, _Kind] = MappingProxyType(
+    {
+        "0": _Kind("haproxy_frontend_", ("frontend",), _FRONTEND, has_up=False),
+        "1": _Kind("haproxy_backend_", ("backend",), _BACKEND),
+        "2": _Kind("haproxy_server_", ("backend", "server"), _SERVER),
+    }
+)
+"""By HAProxy's number of a row's type; the others are listening sockets."""
+
+_Row = tuple[str, Sequence[str]]
+"""The labels of a row as they are written, and its fields."""
+
+
+class HAProxyMetrics:
+    """Asks for statistics (``show stat`` as CSV) at each scrape, once a second at most, however many ask."""
+
+    def __init__(
+        self, statistics: Callable[[], Awaitable[str]], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._statistics = statistics
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._last: tuple[float, bytes] | None = None
+        self._scrapes = 0
+        self._failures = 0
+
+    async def scrape(self) -> bytes:
+        """Return everything in the Prometheus text format; ``haproxy_up`` is 0 if HAProxy does not answer."""
+        async with self._turn:
+            if self._last is None or self._clock() - self._last[0] >= _FRESH:
+                self._last = (self._clock(), await self._scraped())
+            return self._last[1]
+
+    async def _scraped(self) -> bytes:
+        self._scrapes += 1
+        try:
+            table = await self._statistics()
+        except SwarmgateError:
+            return self._own(is_up=False)
+        try:
+            return self._own(is_up=True) + await asyncio.to_thread(exposition, table)
+        except ValueError:
+            self._failures += 1
+            return self._own(is_up=True)
+
+    def _own(self, *, is_up: bool) -> bytes:
+        lines = (
+            *_heading("haproxy_up", "Whether HAProxy answered."),
+            f"haproxy_up {int(is_up)}",
+            *_heading("haproxy_exporter_total_scrapes", "How often HAProxy was asked.", "counter"),
+            f"haproxy_exporter_total_scrapes {self._scrapes}",
+            *_heading("haproxy_exporter_csv_parse_failures", "Answers that could not be read.", "counter"),
+            f"haproxy_exporter_csv_parse_failures {self._failures}",
+        )
+        return "\n".join((*lines, "")).encode()
+
+
+def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
+    """Return statistics in the Prometheus text format, in detail for ``most`` backends and servers.
+
+    Raises:
+        ValueError: it is no table of statistics.
+    """
+    heading, _, body = table.partition("\n")
+    columns = {name: number for number, name in enumerate(heading.removeprefix("# ").split(","))}
+    wanted = {"status", "type", "stot", *_FRONTEND, *_BACKEND, *_SERVER, *_RESPONSES}
+    if not wanted <= columns.keys():
+        raise ValueError("no statistics of HAProxy")
+    last = max(columns[name] for name in wanted)
+    # Only the beginning of a line is taken apart: what follows is much longer, and may have commas in quotes.
+    fields = [line.split(",", last + 1) for line in body.split("\n") if line]
+    rows = {number: _rows(kind, fields, columns["type"], number) for number, kind in _KINDS.items()}
+    detailed, left_out = _detailed(rows, columns["stot"], most)
+    lines: list[str] = []
+    for number, kind in _KINDS.items():
+        lines += _lines(kind, detailed[number], columns)
+        if kind.has_up:
+            lines += _up(kind, rows[number], columns["status"])
+    lines += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
+    lines += (f"swarmgate_haproxy_without_details {left_out}", "")
+    return "\n".join(lines).encode()
+
+
+def _rows(kind: _Kind, fields: Iterable[Sequence[str]], type_: int, number: str) -> list[_Row]:
+    two = len(kind.labels) == 2  # noqa: PLR2004 - the second one is the server
+    return [
+        (f'backend="{row[0]}",server="{row[1]}"' if two else f'{kind.labels[0]}="{row[0]}"', row)
+        for row in fields
+        if len(row) > type_ and row[type_] == number and row[0] not in _INTERNAL and not is_own(row[0])
+    ]
+
+
+def _detailed(rows: Mapping[str, list[_Row]], sessions: int, most: int) -> tuple[dict[str, list[_Row]], int]:
+    """Return the rows of which everything is told, and the number of the others: the busiest ones if there are many."""
+    bounded = [row for number, kind in _KINDS.items() if kind.has_up for row in rows[number]]
+    if len(bounded) <= most:
+        return dict(rows), 0
+    bounded.sort(key=lambda row: (-int(row[1][sessions] or 0), row[0]))
+    chosen = {row[0] for row in bounded[:most]}
+    return {
+        number: [row for row in rows[number] if row[0] in chosen] if kind.has_up else rows[number]
+        for number, kind in _KINDS.items()
+    }, len(bounded) - most
+
+
+def _lines(kind: _Kind, rows: Sequence[_Row], columns: Mapping[str, int]) -> Iterator[str]:
+    for column, metric in kind.columns.items():
+        name, number = kind.prefix + metric, columns[column]
+        yield from _heading(name, _HELP[metric])
+        yield from [f"{name}{{{labels}}} {row[number]}" for labels, row in rows if row[number].isdigit()]
+    name = f"{kind.prefix}http_responses_total"
+    yield from _heading(name, _HELP["http_responses_total"])
+    for column, code in _RESPONSES.items():
+        number = columns[column]
+        yield from [f'{name}{{{labels},code="{code}"}} {row[number]}' for labels, row in rows if row[number].isdigit()]
+
+
+def _up(kind: _Kind, rows: Sequence[_Row], status: int) -> Iterator[str]:
+    name = f"{kind.prefix}up"
+    yield from _heading(name, _HELP["up"])
+    yield from [f"{name}{{{labels}}} {int(_is_up(row[status]))}" for labels, row in rows]
+
+
+def _is_up(status: str) -> bool:
+    """Return whether a status means that requests are taken; a server on its way down still takes some."""
+    return status in _UP or status.startswith("UP")
+
+
+def _heading(name: str, words: str, type_: str = "gauge") -> tuple[str, str]:
+    return f"# HELP {name} {words}", f"# TYPE {name} {type_}"

@@ -1,0 +1,31 @@
+"""Who has written lines among those that are for all: the comments above them say so (``noted.cfg.j2``)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Lines by their number (from 1): those of services with their owners, and those of the operator's variables."""
+
+    owners: Mapping[int, tuple[str, ...]]
+    variables: Mapping[int, str]
+
+
+def lines_noted_in(text: str) -> Ownership:
+    """Return the lines of a text that somebody in particular has written."""
+    owners: dict[int, tuple[str, ...]] = {}
+    variables: dict[int, str] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        match = _NOTE.fullmatch(line)
+        if match is None:
+            continue
+        written = range(number + 1, number + 1 + int(match["count"]))
+        if match["kind"] == "service":
+            owners.update(dict.fromkeys(written, (match["name"],)))
+        else:
+            variables.update(dict.fromkeys(written, match["name"]))
+    return Ownership(owners, variables)
