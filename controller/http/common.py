@@ -48,6 +48,7 @@ def make_app(
 
     @app.get("/metrics", summary="Metrics in the Prometheus text format", response_class=Response)
     async def metrics() -> Response:
-        return Response(generate_latest(registry) + await more_metrics(), media_type=CONTENT_TYPE_LATEST)
+        more = await more_metrics()  # first, for the registry's are to be as of the moment of the answer
+        return Response(generate_latest(registry) + more, media_type=CONTENT_TYPE_LATEST)
 
     return app
