@@ -118,6 +118,9 @@ def _run(name: str, subject: Subject, context: Context, machine: Machine, consol
     except UnmeasurableError as error:
         found.append(Measurement(subject.title, None, "", note=f"not measured: {error}"))
         _show(found[-1], console)
+    except Exception:  # noqa: BLE001 - the other subjects are to be measured all the same
+        console.print_exception()
+        found.append(Measurement(subject.title, None, "", note="failed half-way; see build/bench/log.txt"))
     seconds = time.monotonic() - started
     for finding in found:
         if not isinstance(finding, Measurement):

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +21,11 @@ from benchmarks.context import Context, UnmeasurableError, free_ports
 from benchmarks.engine import LargeDocker
 from benchmarks.load import cores
 from benchmarks.machine import caddy
+from benchmarks.origins import origins
 from benchmarks.processes import StartError, cpu_seconds, pause, program, resume, wait_for_port
 from benchmarks.rig import rig
 from benchmarks.world import Service, World, services
 
-_ORIGIN_CONNECTIONS = 9_000
 _SETTLE = 0.3
 """Seconds that a contender gets after it was stopped."""
 
@@ -81,14 +81,14 @@ def contender(context: Context, write: Write, world: World, size: int, folder: P
     origin, http = free_ports(2)
     routes = _routes(world, size, origin)
     command = write(context, world, routes, http, folder)
-    with _origins(context, origin, size, folder) as origins, program(command, core=cores().proxy) as process:
+    with origins(context, origin, size, folder) as started, program(command, core=cores().proxy) as process:
         try:
             wait_for_port(http, process)
         except StartError as error:
             raise UnmeasurableError(str(error)) from None
-        for each in (process, *origins):
+        for each in (process, *started):
             pause(each)
-        yield Contender(http, routes, process, origins)
+        yield Contender(http, routes, process, started)
 
 
 def _routes(world: World, size: int, port: int) -> tuple[Route, ...]:
@@ -98,39 +98,6 @@ def _routes(world: World, size: int, port: int) -> tuple[Route, ...]:
         made = docker.add_service(each.name, each.full_labels, replicas=0)
         routes.append(Route(each, made["Endpoint"]["VirtualIPs"][0]["Addr"].split("/")[0], port))
     return tuple(routes)
-
-
-@contextmanager
-def _origins(context: Context, port: int, size: int, folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", ...]]:
-    """Run what answers for all services of a world, at all addresses of loopback: HAProxy with an answer of its own.
-
-    Proxies keep a connection or more to each service, so a large world takes several processes, on one port.
-    """
-    config = folder / "origin.cfg"
-    config.write_text(_ORIGIN.format(port=port, maxconn=_ORIGIN_CONNECTIONS), encoding="utf-8")
-    with ExitStack() as stack:
-        started = []
-        for _ in range(1 + 2 * size // _ORIGIN_CONNECTIONS):
-            process = stack.enter_context(program([context.haproxy, "-db", "-f", config], core=cores().load))
-            wait_for_port(port, process)
-            started.append(process)
-        yield tuple(started)
-
-
-_ORIGIN = """\
-global
-    maxconn {maxconn}
-
-defaults
-    mode http
-    timeout connect 5s
-    timeout client 1h
-    timeout server 1h
-
-frontend origin
-    bind *:{port}
-    http-request return status 200 content-type text/plain string "benchmark"
-"""
 
 
 def swarmgate(context: Context, world: World, routes: Sequence[Route], port: int, folder: Path) -> list[str | Path]:

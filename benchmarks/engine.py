@@ -182,6 +182,15 @@ class Swarm:
         for number in range(first, first + count):
             self._docker.remove_service(f"s{number:05d}")
 
+    def add_scaled(self, number: int, port: int, replicas: int) -> None:
+        """Create a service with an endpoint for each task, none of which runs yet."""
+        each = service_of("tasks", number, port)
+        self._docker.add_service(each.name, each.full_labels, replicas=replicas, running=0, networks=(NETWORK,))
+
+    def scale(self, number: int, replicas: int) -> None:
+        """Want another number of tasks; they stay as they are."""
+        self._docker.update_service(f"s{number:05d}", replicas=replicas)
+
     def update(self, number: int, state: str) -> None:
         """Say how the update of a service goes: ``updating`` or ``completed``."""
         self._docker.update_service(f"s{number:05d}", update_state=state)
@@ -191,8 +200,15 @@ class Swarm:
         return [_identity(task) for task in self._docker.tasks_of(f"s{number:05d}")]
 
     def add_task(self, number: int, slot: int) -> tuple[str, str]:
-        """Give a service one more running task."""
-        return _identity(self._docker.add_task(f"s{number:05d}", slot=slot))
+        """Give a service one more task, which does not run yet."""
+        return _identity(self._docker.add_task(f"s{number:05d}", slot=slot, state="starting"))
+
+    def run_task(self, id_: str) -> None:
+        """Have a task run."""
+        task = self._docker.tasks[id_]
+        task["Status"]["State"] = "running"
+        task["Version"]["Index"] += 1
+        self._docker.touch()
 
     def end_task(self, id_: str) -> None:
         """Want a task no longer."""

@@ -3,7 +3,18 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import authentication, control_plane, decoding, latency, throughput
+from benchmarks import (
+    authentication,
+    burst,
+    cold_start,
+    control_plane,
+    decoding,
+    latency,
+    many_proxies,
+    memory,
+    steady_changes,
+    throughput,
+)
 from benchmarks.context import Context
 from benchmarks.measurement import Finding
 
@@ -22,4 +33,9 @@ SUBJECTS = {
     "authentication": Subject("What a password costs", authentication.run),
     "control-plane": Subject("What the controller does per pass, by stage", control_plane.run),
     "decoding": Subject("What reading the Swarm takes", decoding.run),
+    "cold-start": Subject("From nothing to ready", cold_start.run),
+    "burst": Subject("Many services created at once", burst.run),
+    "steady-changes": Subject("A Swarm that never rests", steady_changes.run),
+    "many-proxies": Subject("Many proxies of one listener", many_proxies.run),
+    "memory": Subject("What memory it takes", memory.run),
 }

@@ -30,6 +30,7 @@ class Builder:
         self._settings = settings
         self._pieces = Memo(partial(piece_of, settings=settings))
         self._surroundings = Surroundings()
+        self._last = Memo(self._build)
 
     def __call__(
         self,
@@ -45,13 +46,24 @@ class Builder:
         """
         if replace(surroundings, now=self._surroundings.now) != self._surroundings:
             self._surroundings = surroundings
+        with_own = (each for each in judged.candidates if each.form.certificates.service_cert)
+        forms = (each.form for each in sorted(with_own, key=lambda each: each.seniority))
+        certificates = list_all(forms, self._settings, surroundings, refused_certificates)
+        desired = self._last("last", judged, self._surroundings, certificates, dict(templates))
+        self._last.forget_unused()
+        return desired
+
+    def _build(
+        self,
+        judged: Judged,
+        surroundings: Surroundings,
+        certificates: CertificateList,
+        templates: Mapping[str, TemplateTexts],
+    ) -> Desired:
         pieces = [
-            self._pieces(each.swarm.id, each, self._surroundings, templates.get(each.swarm.id))
-            for each in judged.candidates
+            self._pieces(each.swarm.id, each, surroundings, templates.get(each.swarm.id)) for each in judged.candidates
         ]
         self._pieces.forget_unused()
-        forms = (piece.candidate.form for piece in _by_age(pieces) if piece.candidate.form.certificates.service_cert)
-        certificates = list_all(forms, self._settings, surroundings, refused_certificates)
         return _assembled(pieces, judged, certificates, self._settings)
 
 

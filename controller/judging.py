@@ -76,6 +76,7 @@ class Judge:
         self._settings = settings
         self._rules = settings.label_rules
         self._good = Memo(partial(_good_candidate, rules=self._rules))
+        self._last = Memo(self._judge)
 
     def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]) -> Judged:
         """Decide for every service which form of it is to be run.
@@ -85,9 +86,16 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, with its words, by service name.
         """
+        judged = self._last(bool(rejected), snapshot.services, dict(forms), dict(rejected))
+        self._last.forget_unused()
+        return judged
+
+    def _judge(
+        self, services: tuple[SwarmService, ...], forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
+    ) -> Judged:
         candidates: list[Candidate] = []
         refused: dict[str, tuple[Condition, ...]] = {}
-        for service in filter(self._is_ours, snapshot.services):
+        for service in filter(self._is_ours, services):
             candidate = self._candidate(service, forms)
             if isinstance(candidate, Candidate) and service.name in rejected:
                 candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
@@ -108,8 +116,6 @@ class Judge:
         return asked.lower() == self._settings.proxy_instance_name.lower()
 
     def _candidate(self, service: SwarmService, forms: Mapping[str, ProxyService]) -> Candidate | tuple[Condition, ...]:
-        if not is_name(service.name):
-            return (conditions.invalid_name(service.name), conditions.not_programmed())
         return self._good(service.id, service) or _without_good_labels(service, self._rules, forms.get(service.id))
 
 
@@ -122,21 +128,25 @@ def judge(
 
 def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
     """Give each ``aclName`` to the oldest service that uses it."""
-    rivals: dict[str, list[Candidate]] = {}
-    for candidate in candidates:
-        rivals.setdefault(candidate.form.acl_name, []).append(candidate)
+    owners: dict[str, Candidate] = {}
     losers: set[str] = set()
-    for name, group in rivals.items():
-        if len(group) > 1:
-            owner, *others = sorted(group, key=lambda candidate: candidate.seniority)
-            conflict = conditions.name_conflict(name=name, winner=owner.swarm.name)
-            losers |= {other.swarm.name for other in others}
-            refused |= {each.swarm.name: (*each.found, conflict, conditions.not_programmed()) for each in others}
+    for candidate in candidates:
+        name = candidate.form.acl_name
+        rival = owners.setdefault(name, candidate)
+        if rival is not candidate:
+            owners[name], loser = sorted((rival, candidate), key=lambda each: each.seniority)
+            losers.add(loser.swarm.name)
+    for loser in (each for each in candidates if each.swarm.name in losers):
+        owner = owners[loser.form.acl_name]
+        conflict = conditions.name_conflict(name=owner.form.acl_name, winner=owner.swarm.name)
+        refused[loser.swarm.name] = (*loser.found, conflict, conditions.not_programmed())
     return Judged(tuple(each for each in candidates if each.swarm.name not in losers), refused)
 
 
 def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:
-    """Return the candidate of a service whose labels are valid; None if they are not."""
+    """Return the candidate of a service whose name and labels are valid; None if they are not."""
+    if not is_name(service.name):
+        return None
     reading = _read(service, service.labels, rules)
     if reading.service is None:
         return None
@@ -148,6 +158,8 @@ def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | Non
 def _without_good_labels(
     service: SwarmService, rules: LabelRules, last: ProxyService | None
 ) -> Candidate | tuple[Condition, ...]:
+    if not is_name(service.name):
+        return (conditions.invalid_name(service.name), conditions.not_programmed())
     reading = _read(service, service.labels, rules)
     candidate = partial(Candidate, service, deprecations=reading.deprecations)
     invalid = conditions.invalid_labels(

@@ -12,7 +12,7 @@ from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of
 from controller.judging import Candidate
 from controller.templates import Filled, fill
-from controller.tls import client_facts, identity_of
+from controller.tls import client_facts, identity_of, name_facts
 from models import conditions
 from models.claims import claims_of, name_claims_of
 from models.conditions import Condition
@@ -66,7 +66,7 @@ class Piece:
     def first_facts(self) -> tuple[Condition, ...]:
         """What is true of the service before anything is known of its parts."""
         fine = (*conditions.pending(), conditions.programmed(), conditions.resolved_refs())
-        return (*fine, *self.candidate.found, *self.filled.conditions)
+        return (*fine, *self.candidate.found, *self.filled.conditions, *name_facts(self.candidate.form))
 
     @cached_property
     def competes(self) -> bool:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import structlog
 
 from controller.blame import found_by_halving, named_by_haproxy, with_variables
-from controller.changes import Applied, Outcome, Plan
+from controller.changes import EMPTY_PLAN, Applied, Outcome, Plan
 from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
@@ -72,6 +72,7 @@ class Reconciler:
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
+    _programmed: Rendered | None = None
     _waiting_since: float | None = None
     _files: Mapping[str, TemplateFile] = field(default_factory=dict)
     _judge_world: Judge = field(init=False)
@@ -121,12 +122,14 @@ class Reconciler:
             return Result(requeue_after=outcome.seconds)
         self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
         self._expected = expected_after(observed, outcome.rendered, outcome.applied)
+        self._programmed = outcome.rendered
         self.forms, self.templates = dict(outcome.desired.forms), dict(outcome.desired.templates)
         self._has_converged = True
         self._publish(outcome, snapshot)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
-        return Result(requeue_after=_RETRY_PENDING if _is_waiting(outcome) else None)
+        is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
+        return Result(requeue_after=_RETRY_PENDING if is_waiting else None)
 
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
@@ -139,7 +142,7 @@ class Reconciler:
             with self.metrics.stage("render"):
                 rendered = self._render(desired)
             with self.metrics.stage("plan"):
-                plan = make_plan(observed, rendered)
+                plan = self._plan(observed, rendered)
             if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
                 return Postponed(delay)
             try:
@@ -152,6 +155,11 @@ class Reconciler:
                     self._fail(desired, snapshot, rendered, error)
             except SwarmgateError as error:
                 self._fail(desired, snapshot, rendered, error)
+
+    def _plan(self, observed: Observed, rendered: Rendered) -> Plan:
+        """Return what there is to do; nothing, if HAProxy runs just this as far as is known."""
+        is_there = observed is self._expected and rendered is self._programmed
+        return EMPTY_PLAN if is_there else make_plan(observed, rendered)
 
     def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
@@ -292,9 +300,3 @@ def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
 
 def _versions(snapshot: Snapshot) -> dict[str, int]:
     return {service.name: service.version for service in snapshot.services}
-
-
-def _is_waiting(outcome: Converged) -> bool:
-    """Return whether something is left that no event will tell us about."""
-    facts = (fact for facts in outcome.desired.conditions.values() for fact in facts)
-    return bool(outcome.applied.pending) or any(fact.reason is Reason.HOST_NOT_RESOLVED for fact in facts)

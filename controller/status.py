@@ -4,8 +4,10 @@ Conditions are logged once, when they change. Nothing secret is in here.
 """
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +16,7 @@ import structlog
 
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
-from models.conditions import Condition
+from models.conditions import Condition, Reason
 from models.proxy import Desired
 
 log = structlog.get_logger()
@@ -43,6 +45,7 @@ class StatusStore:
     _problems: Mapping[str, str] = field(default_factory=dict)
     _judged: Mapping[str, tuple[tuple[Condition, ...], int]] = field(default_factory=dict)
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _digest: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def publish(
@@ -53,14 +56,15 @@ class StatusStore:
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
+        if desired is self.desired and failure is None and self._judged:
+            return
         self._take_conditions(desired.conditions, versions, failure)
         self._log_deprecations(desired.deprecations)
         self.deprecations = desired.deprecations
         if failure is None:
-            footprints = footprints_of(desired)
-            self._log_footprints(footprints, applied)
+            self._take_footprints(desired, applied)
             self._log_certificates(desired.certificates)
-            self.footprints, self.desired = footprints, desired
+            self.desired = desired
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -77,12 +81,23 @@ class StatusStore:
                 continue
             conditions[name] = self._with_times(name, facts, version, failure)
             self._log_transitions(name, conditions[name])
-            self._counts.subtract(map(_kind, self.conditions.get(name, ())))
-            self._counts.update(map(_kind, conditions[name]))
+            self._recount(name, conditions[name])
         for name in self.conditions.keys() - conditions.keys():
-            self._counts.subtract(map(_kind, self.conditions[name]))
+            self._recount(name, ())
         self._judged = {} if failure else {name: (facts, versions.get(name, 0)) for name, facts in judged.items()}
         self.conditions = conditions
+
+    def _recount(self, name: str, facts: tuple[Condition, ...]) -> None:
+        """Count the conditions of a service in place of those that it had."""
+        known = self.conditions.get(name, ())
+        self._counts.subtract(map(_kind, known))
+        self._counts.update(map(_kind, facts))
+        self._digest ^= _digest(name, known) ^ _digest(name, facts)
+
+    @property
+    def digest(self) -> str:
+        """A digest of who has which conditions: equal where they are equal, on every machine."""
+        return f"{self._digest:016x}"
 
     async def settled(self, name: str, version: int | None, *, limit: float) -> bool:
         """Wait until this version of a service has been judged (None: until there is no such service).
@@ -145,9 +160,13 @@ class StatusStore:
                 if text not in self.deprecations.get(name, ()):
                     log.warning("Service has a deprecated label", service=name, message=text)
 
-    def _log_footprints(self, desired: Mapping[str, Footprint], applied: Applied) -> None:
-        for name in sorted(self.footprints.keys() | desired.keys()):
-            last, now = self.footprints.get(name), desired.get(name)
+    def _take_footprints(self, desired: Desired, applied: Applied) -> None:
+        """Look at the services that may have something else in HAProxy than before, and log what became of them."""
+        suspects = _touched(self.desired, desired)
+        news = footprints_of(desired, suspects)
+        footprints = {name: each for name, each in self.footprints.items() if name not in suspects} | news
+        for name in sorted(suspects):
+            last, now = self.footprints.get(name), news.get(name)
             if last == now:
                 continue
             event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
@@ -159,6 +178,7 @@ class StatusStore:
                 routes=list(shown.routes),
                 haproxy_updated_by=applied.outcome.value,
             )
+        self.footprints = footprints
 
     def _log_certificates(self, certificates: CertificateList) -> None:
         """Tell what is wrong with certificates, once, and what is right again."""
@@ -204,6 +224,10 @@ class StatusStore:
         """Count the services by condition type, status and reason."""
         return +self._counts
 
+    def count(self, reason: Reason) -> int:
+        """Return how many services have a condition with this reason."""
+        return sum(number for (_, _, name), number in self._counts.items() if name == reason.value)
+
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
         servers = self._servers()
@@ -232,6 +256,13 @@ class StatusStore:
         }
 
 
+def _digest(name: str, facts: tuple[Condition, ...]) -> int:
+    if not facts:
+        return 0
+    text = repr((name, sorted(map(_kind, facts))))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
+
+
 def _kind(fact: Condition) -> tuple[str, str, str]:
     return (fact.type.value, fact.status, fact.reason.value)
 
@@ -247,12 +278,32 @@ def certificate_problems(certificates: CertificateList) -> dict[str, str]:
     return problems | {each.id: each.problem for each in certificates.rejected}
 
 
-def footprints_of(desired: Desired) -> dict[str, Footprint]:
-    """Return what each service has in HAProxy under a desired state."""
+def _touched(before: Desired, after: Desired) -> frozenset[str]:
+    """Return the services some of whose backends or routes are others than before."""
+    known = {backend.name: backend for backend in before.backends}
+    found: set[str] = set()
+    for backend in after.backends:
+        last = known.pop(backend.name, None)
+        if last != backend or _leads_to(before, backend.name) != _leads_to(after, backend.name):
+            found.update(backend.services, last.services if last else ())
+    found.update(service for backend in known.values() for service in backend.services)
+    if before.tcp_frontends != after.tcp_frontends:
+        found.update(frontend.service for frontend in (*before.tcp_frontends, *after.tcp_frontends))
+    return frozenset(found)
+
+
+def _leads_to(desired: Desired, backend: str) -> tuple[object, ...]:
+    return (desired.routing.routes.get(backend), desired.passthrough.routes.get(backend))
+
+
+def footprints_of(desired: Desired, services: AbstractSet[str]) -> dict[str, Footprint]:
+    """Return what some services have in HAProxy under a desired state."""
     backends: dict[str, list[str]] = {}
     routes: dict[str, list[str]] = {}
     ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
     for backend in desired.backends:
+        if services.isdisjoint(backend.services):
+            continue
         words = (
             *desired.routing.routes.get(backend.name, ()),
             *desired.passthrough.routes.get(backend.name, ()),

@@ -22,6 +22,8 @@ from models.service import Destination, ProxyService
 from models.settings import ProxySettings
 from models.snapshot import SwarmService
 
+_NAMES_TOLD = 5
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityResult:
@@ -71,6 +73,31 @@ def facts_of(certificates: CertificateList) -> Iterator[tuple[str, Condition]]:
     for rejected in certificates.rejected:
         if rejected.source is CertificateSource.SERVICE:
             yield rejected.name, conditions.certificate_invalid(rejected.problem)
+
+
+def name_facts(service: ProxyService) -> tuple[Condition, ...]:
+    """Return what there is to say if a service brings a certificate along that is for none of its own domains."""
+    text = service.certificates.service_cert
+    own = None if text is None else _of_service(service.name, text)
+    domains = _domains(service)
+    if not isinstance(own, Certificate) or not domains or any(_is_for(own, domain) for domain in domains):
+        return ()
+    names, wanted = (", ".join(every[:_NAMES_TOLD]) for every in (own.names, domains))
+    return (conditions.certificate_invalid(f"is for {names}, not for com.df.serviceDomain ({wanted})"),)
+
+
+def _domains(service: ProxyService) -> tuple[str, ...]:
+    """Return the domains of a service; patterns of other kinds (``serviceDomainAlgo``) are none."""
+    matchings = (destination.matching for destination in service.destinations)
+    plain = (matching for matching in matchings if matching.service_domain_algo is None)
+    return tuple(dict.fromkeys(domain.lower() for matching in plain for domain in matching.service_domain))
+
+
+def _is_for(certificate: Certificate, domain: str) -> bool:
+    """Tell whether clients take a certificate for a domain, or for some of the hosts below a wildcard."""
+    if domain.startswith("*"):
+        return any(name.endswith(domain.lstrip("*")) for name in certificate.names)
+    return domain in certificate.names or f"*.{domain.partition('.')[2]}" in certificate.names
 
 
 @lru_cache(maxsize=4096)

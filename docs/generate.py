@@ -4,9 +4,12 @@
 know, the verdicts on Docker Flow's vocabulary, stands in ``migrating.yml``.
 """
 
+import ast
+import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
@@ -25,6 +28,7 @@ from controller.http.proxy_api import add_declared_services, make_proxy_app
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
 from controller.metrics import Metrics
+from models.conditions import ConditionType, Reason, type_of
 from models.declared import VARIABLE_PREFIX, variable_name
 from models.reading import PREFIX
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
@@ -34,7 +38,7 @@ from models.types import Allowed
 
 FOLDER = Path(__file__).parent
 _NOTHING: Any = None
-PAGES = ("labels.md", "settings.md", "api.md", "migrating.md")
+PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "migrating.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,22 @@ def pages() -> dict[str, str]:
         "shared": variables(Settings),
         "proxy": [each for each in variables(ProxySettings) if each not in variables(Settings)],
         "obsolete": OBSOLETE,
+        "condition_types": documented(ConditionType),
+        "reasons": documented(Reason),
+        "type_of": type_of,
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
         "migrating": verdicts,
         "known": {row["name"] for rows in verdicts.values() for row in rows},
     }
     return {page: environment.get_template(f"{page}.j2").render(context) for page in PAGES}
+
+
+def documented(kind: type[StrEnum]) -> list[tuple[StrEnum, str]]:
+    """Return the members of an enumeration, each with the text that stands below it in the source."""
+    (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
+    texts = [node.value.value for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
+    return list(zip(kind, map(str, texts[1:]), strict=True))
 
 
 def cell(text: object) -> str:

@@ -41,7 +41,7 @@ class Reason(StrEnum):
     NAME_CONFLICT = "NameConflict"
     """An older service uses the same ``aclName``."""
     CERTIFICATE_INVALID = "CertificateInvalid"
-    """The certificate in ``serviceCert`` cannot be used, or clients refuse it."""
+    """The certificate in ``serviceCert`` cannot be used, has expired, or is for other names than the service's."""
     CERTIFICATE_CONFLICT = "CertificateConflict"
     """Another certificate, which goes before the one in ``serviceCert``, is for the same names."""
     RESOLVED_REFS = "ResolvedRefs"
@@ -136,6 +136,11 @@ _TYPE_OF = (
         ConditionType.PROGRAMMED,
     )
 )
+
+
+def type_of(reason: Reason) -> ConditionType | None:
+    """Return the type of condition that a reason belongs to; None if it may be any."""
+    return _TYPE_OF.get(reason)
 
 
 def pending() -> tuple[Condition, ...]:

@@ -1,11 +1,10 @@
-"""`Memo`: the results of a pure function, remembered per key as long as its arguments are the very same objects.
+"""`Memo`: the results of a pure function, remembered per key as long as its arguments are the same.
 
-Between two reconciles nearly everything is the same, and is the same object: sources keep what did not change. So
-comparing by identity tells at once what has to be worked out again.
+Between two reconciles nearly everything is the same, and is the very same object: sources keep what did not change.
+Then comparing costs next to nothing, since Python looks whether two objects are one before it looks into them.
 """
 
 from collections.abc import Callable, Hashable
-from operator import is_
 from typing import Generic, TypeVar, TypeVarTuple
 
 Arguments = TypeVarTuple("Arguments")
@@ -15,7 +14,7 @@ T = TypeVar("T")
 class Memo(Generic[*Arguments, T]):
     """Remembers, for each key, the last arguments of a function and what it made of them.
 
-    What was not asked for between two calls of `forget_unused` is forgotten.
+    Between two calls of `forget_unused` each key is asked for once; what is not asked for is forgotten.
     """
 
     def __init__(self, function: Callable[[*Arguments], T]) -> None:
@@ -25,8 +24,8 @@ class Memo(Generic[*Arguments, T]):
 
     def __call__(self, key: Hashable, *arguments: *Arguments) -> T:
         """Return what the function makes of the arguments."""
-        entry = self._used.get(key) or self._known.get(key)
-        if entry is None or not _same(entry[0], arguments):
+        entry = self._known.get(key)
+        if entry is None or entry[0] != arguments:
             entry = (arguments, self._function(*arguments))
         self._used[key] = entry
         return entry[1]
@@ -34,7 +33,3 @@ class Memo(Generic[*Arguments, T]):
     def forget_unused(self) -> None:
         """Forget the results that nobody asked for since the last time."""
         self._known, self._used = self._used, {}
-
-
-def _same(known: tuple[object, ...], asked: tuple[object, ...]) -> bool:
-    return len(known) == len(asked) and all(map(is_, known, asked))

@@ -44,9 +44,15 @@ class Renderer:
         self._settings = settings
         self._machine = machine
         self._backends = Memo(partial(_backend, settings=settings))
+        self._last: tuple[Desired, Rendered] | None = None
 
     def __call__(self, desired: Desired) -> Rendered:
         """Render the whole configuration; the same input gives the same bytes on every machine."""
+        if self._last is None or self._last[0] is not desired:
+            self._last = (desired, self._render(desired))
+        return self._last[1]
+
+    def _render(self, desired: Desired) -> Rendered:
         made = [self._backends(backend.name, backend) for backend in desired.backends]
         self._backends.forget_unused()
         sections = _sections(desired, self._settings, self._machine, made)

@@ -73,9 +73,8 @@ _HEADERS = {
     "replace-value": Action("word word format"),
 }
 _EVERYWHERE = {"set-log-level": Action("word"), "allow": Action(), "strict-mode": Action("word")}
-_PRIORITY = {
-    "set-priority-class": Action("expression"),
-    "set-priority-offset": Action("expression"),
+_PRIORITY = {"set-priority-class": Action("expression"), "set-priority-offset": Action("expression")}
+_ADDRESS = {
     "set-src": Action("expression"),
     "set-src-port": Action("expression"),
     "set-retries": Action("amount"),
@@ -86,6 +85,7 @@ HTTP_REQUEST: Mapping[str, Action] = {
     **_HEADERS,
     **_EVERYWHERE,
     **_PRIORITY,
+    **_ADDRESS,
     **_WAIT,
     "deny": Action("", _ANSWER),
     "tarpit": Action("", _ANSWER),
@@ -125,7 +125,7 @@ CONTENT_OF_REQUESTS: Mapping[str, Action] = {
     **_PRIORITY,
 }
 """``tcp-request content`` before HTTP rules: it keeps nothing, for the password of a user is still in the request."""
-CONTENT_OF_CONNECTIONS: Mapping[str, Action] = {**CONTENT_OF_REQUESTS, "reject": Action()}
+CONTENT_OF_CONNECTIONS: Mapping[str, Action] = {**CONTENT_OF_REQUESTS, **_ADDRESS, "reject": Action()}
 """``tcp-request content`` with ``reqMode=tcp``, where the connection is for this service alone."""
 CONTENT_OF_RESPONSES: Mapping[str, Action] = {"accept": Action(), "close": Action(), "set-log-level": Action("word")}
 

@@ -1,5 +1,6 @@
 """The real Swarm for the end-to-end tests: the image, the networks, a listener and a proxy as a user deploys them."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -15,21 +16,21 @@ _INPUTS_LABEL = "swarmgate-test.inputs"
 _LOGGED_LINES = 60
 
 
-def find_swarm() -> Swarm:
-    """Return the Swarm of the testbed; skip the test if there is none."""
+def find_swarm(docker_engine: str) -> Swarm:
+    """Return the Swarm of the testbed, which this engine manages; skip the test if it is another Swarm."""
     settings = ROOT / "tests/testbed/settings.env"
     names = ("NODE_1_SOCKET", "NODE_2_SOCKET", "NODE_2_ADDRESS")
     script = f'. "$0" && printf "%s\\n" {" ".join(f"${name}" for name in names)}'
     values = subprocess.run(["bash", "-c", script, str(settings)], capture_output=True, text=True, check=False)
-    if values.returncode == 0:
-        first, second, address = values.stdout.split()
-        nodes = (Node("node-1", first, "127.0.0.1"), Node("node-2", second, address))
-        try:
-            if all(node.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "active" for node in nodes):
-                return Swarm(nodes)
-        except (OSError, subprocess.SubprocessError):
-            pass
-    pytest.skip("There is no Docker Swarm of two nodes here; start it as root with tests/testbed/up")
+    first, second, address = values.stdout.split()
+    node_2 = Node("node-2", second, address)
+    with contextlib.suppress(subprocess.SubprocessError):
+        if (
+            docker_engine == f"unix://{first}"
+            and node_2.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "active"
+        ):
+            return Swarm((Node("node-1", first, "127.0.0.1"), node_2))
+    pytest.skip("there is no Docker Swarm of two nodes here; bring it up with: tests/testbed/up")
 
 
 def build_image(swarm: Swarm) -> str:
@@ -81,9 +82,9 @@ def _label_of_image(node: Node) -> str:
 
 
 @pytest.fixture(scope="session")
-def swarm() -> Iterator[Swarm]:
+def swarm(docker_engine: str) -> Iterator[Swarm]:
     """The Swarm, with nothing of these tests in it, neither before nor after; with the image on all nodes."""
-    swarm = find_swarm()
+    swarm = find_swarm(docker_engine)
     build_image(swarm)
     swarm.clean()
     yield swarm

@@ -32,6 +32,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from fakes.connections import Connections
+
 Json = dict[str, Any]
 Filters = dict[str, list[str]]
 
@@ -83,7 +85,6 @@ class FakeDocker:
         """What was asked for, with which filters, in order."""
         self.slowness = 0.2
         self._unix_socket = unix_socket
-        self._port = 0
         self._numbers = count(1)
         self._index = 10
         self._networks: dict[str, int] = {}
@@ -92,9 +93,8 @@ class FakeDocker:
         self._lock = threading.RLock()
         self._is_quiet = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._server: asyncio.Server | None = None
+        self._server = Connections(self._answer_next, unix_socket)
         self._thread: threading.Thread | None = None
-        self._connections: set[asyncio.Task[None]] = set()
         self._streams: dict[asyncio.Queue[bytes | None], Filters] = {}
 
     # --- Life --------------------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ class FakeDocker:
     @property
     def docker_host(self) -> str:
         """What to put into ``DOCKER_HOST``; stays the same over `stop` and `start`."""
-        return f"unix://{self._unix_socket}" if self._unix_socket else f"tcp://127.0.0.1:{self._port}"
+        return f"unix://{self._unix_socket}" if self._unix_socket else f"tcp://127.0.0.1:{self._server.port}"
 
     @property
     def streams(self) -> int:
@@ -122,7 +122,7 @@ class FakeDocker:
         """Close every connection, and listen no more: clients are refused."""
         if self._loop is None or self._thread is None:
             return
-        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._server.close(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._thread = self._loop = None
@@ -307,45 +307,12 @@ class FakeDocker:
     def _run(self, ready: threading.Event) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(self._listen())
+        loop.run_until_complete(self._server.listen())
         self._loop = loop
         loop.call_soon(ready.set)
         loop.run_forever()
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.close()
-
-    async def _listen(self) -> None:
-        if self._unix_socket:
-            self._unix_socket.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(self._accept, path=self._unix_socket)
-            return
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
-
-    async def _shut(self) -> None:
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Handled in a task of our own, so that one that is cancelled is not reported as a failure of the server.
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await self._answer_next(reader, writer):
-                pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
 
     async def _answer_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; False if the connection is to be closed."""

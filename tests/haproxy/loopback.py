@@ -1,5 +1,6 @@
 """What tests need on the loopback interface: a free port, a server that says who it is, and requests."""
 
+import asyncio
 import fcntl
 import http.client
 import os
@@ -16,7 +17,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, Self
 
-_GIVEN = range(20_000, 30_000)
+_GIVEN = range(20_000, 28_000)
 """The ports for tests: below those that Swarm publishes, and those that the kernel gives to whoever asks for any."""
 
 
@@ -47,7 +48,16 @@ def _claims() -> tuple[IO[bytes], Iterator[int]]:
     return path.open("ab"), cycle([*range(first, _GIVEN.stop), *range(_GIVEN.start, first)])
 
 
-class _Server(ThreadingHTTPServer):
+class QuietHandler(BaseHTTPRequestHandler):
+    """Says nothing of the requests it gets."""
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of connections that fail."""
+
     daemon_threads = True
     request_queue_size = 128
 
@@ -56,14 +66,50 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def http_server(body: str) -> Iterator[int]:
+def serving(server: QuietServer) -> Iterator[None]:
+    """Have a server answer while the block runs."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+class Slowness:
+    """How long the answers to paths that end in ``/slow`` take: until they are let go, or ``limit`` seconds."""
+
+    def __init__(self, limit: float = 20) -> None:
+        self._limit = limit
+        self._asked = threading.Semaphore(0)
+        self._goes_on = threading.Event()
+
+    async def until_asked(self, requests: int = 1) -> None:
+        """Wait until so many more requests have come."""
+        for _ in range(requests):
+            assert await asyncio.to_thread(self._asked.acquire, timeout=10)
+
+    def let_go(self) -> None:
+        """Have all answers end, those of the future too."""
+        self._goes_on.set()
+
+    def hold(self) -> None:
+        """Take as long as it is to take."""
+        self._asked.release()
+        self._goes_on.wait(self._limit)
+
+
+@contextmanager
+def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
     """Serve ``body`` for every request while the block runs; the port is yielded.
 
-    Of the answer to a path that ends in ``/slow`` the body comes half a second after the headers, and the
-    connection ends with it.
+    Of the answer to a path that ends in ``/slow`` the body comes a while after the headers (half a second unless told
+    otherwise), and the connection ends with it.
     """
+    held = slowness or Slowness(0.5)
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(QuietHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
@@ -75,20 +121,11 @@ def http_server(body: str) -> Iterator[int]:
                 self.send_header("Connection", "close")
             self.end_headers()
             if self.path.endswith("/slow"):
-                threading.Event().wait(0.5)
+                held.hold()
             self.wfile.write(content)
 
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output clean."""
-
-    with _Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with QuietServer(("127.0.0.1", 0), Handler) as server, serving(server):
+        yield server.server_port
 
 
 def get(port: int, path: str, *, timeout: float = 10.0) -> tuple[int, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from haproxy.conftest import MakeDataplane
-from haproxy.loopback import get, http_server
+from haproxy.loopback import Slowness, get, http_server
 from haproxy.worlds import world
 
 from controller.changes import Outcome, Plan, ReloadReason
@@ -99,7 +99,8 @@ async def test_killed_haproxy_is_started_again(dataplane: HAProxyDataplane, port
     assert processes.worker is not None
     os.kill(processes.master, signal.SIGKILL)
     os.kill(processes.worker, signal.SIGKILL)
-    await asyncio.sleep(0.1)
+    for killed in (processes.master, processes.worker):
+        await asyncio.to_thread(_wait_for, killed)
     assert dataplane.runtime_socket.exists()
     assert await dataplane.observe() == NOT_RUNNING
     assert (await dataplane.apply(START, _world(dataplane, port))).outcome is Outcome.START
@@ -107,34 +108,57 @@ async def test_killed_haproxy_is_started_again(dataplane: HAProxyDataplane, port
 
 async def test_stop_lets_requests_end(dataplane: HAProxyDataplane, port: int) -> None:
     """A stopped HAProxy takes no new connection, and answers what it has before it goes."""
-    with http_server("done") as server:
+    slowness = Slowness()
+    with http_server("done", slowness) as server:
         files = world(
             runtime_socket=dataplane.runtime_socket, port=port, backends={"web": {"w": server}}, routes={"/": "web"}
         )
         await dataplane.apply(START, files)
         slow = asyncio.create_task(asyncio.to_thread(get, port, "/slow"))
-        await asyncio.sleep(0.1)
-        await dataplane.process.stop(drain_seconds=5)
+        await slowness.until_asked()
+        stopping = asyncio.create_task(dataplane.process.stop(drain_seconds=20))
+        async with asyncio.timeout(10):
+            while await _is_open(port):  # noqa: ASYNC110 - HAProxy tells nobody
+                await asyncio.sleep(0.01)
+        assert not stopping.done()
+        slowness.let_go()
+        await stopping
         assert await slow == (200, "done")
     assert not await dataplane.process.alive()
     await dataplane.process.stop()
 
 
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True
+
+
 async def test_old_worker_stays_for_its_requests(dataplane: HAProxyDataplane, port: int) -> None:
     """A reload ends no request; the former worker is listed until it is done."""
-    with http_server("done") as server:
+    slowness = Slowness()
+    with http_server("done", slowness) as server:
         parts = {"backends": {"web": {"w": server}}, "routes": {"/": "web"}}
         files = world(runtime_socket=dataplane.runtime_socket, port=port, **parts)  # type: ignore[arg-type]
         await dataplane.apply(START, files)
         before = await dataplane.process.processes()
         slow = asyncio.create_task(asyncio.to_thread(get, port, "/slow"))
-        await asyncio.sleep(0.1)
+        await slowness.until_asked()
         await dataplane.process.reload()
         assert before is not None
         assert await dataplane.process.old_workers() == (before.worker,)
+        slowness.let_go()
         assert await slow == (200, "done")
-        await asyncio.sleep(0.1)
-        assert await dataplane.process.old_workers() == ()
+        await _until_no_old_worker(dataplane)
+
+
+async def _until_no_old_worker(dataplane: HAProxyDataplane) -> None:
+    async with asyncio.timeout(10):
+        while await dataplane.process.old_workers():  # noqa: ASYNC110 - it is HAProxy that tells
+            await asyncio.sleep(0.02)
 
 
 async def test_old_worker_ends_with_its_requests_if_wanted(
@@ -149,9 +173,7 @@ async def test_old_worker_ends_with_its_requests_if_wanted(
         _, writer = await asyncio.open_connection("127.0.0.1", port)  # idle, and so would stay for its time limit
         await asyncio.to_thread(get, port, "/")
         await dataplane.process.reload()
-        async with asyncio.timeout(5):
-            while await dataplane.process.old_workers():  # noqa: ASYNC110 - it is HAProxy that tells
-                await asyncio.sleep(0.02)
+        await _until_no_old_worker(dataplane)
         assert await asyncio.to_thread(get, port, "/") == (200, "done")
         writer.close()
 
@@ -167,6 +189,10 @@ def _launch(stdout: int) -> None:
     os.close(writing)
     pid = int(os.read(reading, 32))
     os.close(reading)
+    _wait_for(pid)
+
+
+def _wait_for(pid: int) -> None:
     deadline = time.monotonic() + 10
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -30,7 +30,7 @@ async def test_thousands_of_commands_take_a_moment(runtime_socket: Path) -> None
     async with session(runtime_socket) as runtime:
         began = time.monotonic()
         assert set(await runtime.execute(adds)) == {""}
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5
         assert await runtime.execute(sets) == [""] * 10 + ["entry not found."] * 10
         assert len(parse_map((await runtime.ask(f"show map {PREFIXES}"))[0])) == 2000
         assert await runtime.execute([]) == []

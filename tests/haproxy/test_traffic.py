@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 import pytest
-from haproxy.loopback import Load, get, http_server
+from haproxy.loopback import Load, Slowness, get, http_server
 from haproxy.worlds import PREFIXES, PROFILE, world
 
 from controller.changes import (
@@ -55,9 +55,15 @@ class Site:
 
 
 @pytest.fixture
-def servers() -> Iterator[tuple[int, int]]:
+def slowness() -> Slowness:
+    """How slow their slow answers are."""
+    return Slowness()
+
+
+@pytest.fixture
+def servers(slowness: Slowness) -> Iterator[tuple[int, int]]:
     """The ports of both servers."""
-    with http_server("a") as a, http_server("b") as b:
+    with http_server("a", slowness) as a, http_server("b", slowness) as b:
         yield a, b
 
 
@@ -129,33 +135,35 @@ async def test_scaling_up_and_down_loses_no_request(site: Site) -> None:
     assert load.answers[200, "b"]
 
 
-async def test_request_holds_up_a_retirement(site: Site) -> None:
+async def test_request_holds_up_a_retirement(site: Site, slowness: Slowness) -> None:
     """The server takes no new request, the one it has ends well, and then it goes."""
     up = ServerAdded("web", "web.2", "127.0.0.1", site.b)
     await site.dataplane.apply(Plan(changes=(up,)), site.world(site.a))
     slow = [asyncio.create_task(site.get("/web/slow")) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await slowness.until_asked(2)
     plan = Plan(retirements=(ServerRetired("web", "web.2"),))
     applied = await site.dataplane.apply(plan, site.world(site.a))
     assert applied == Applied(Outcome.RUNTIME, pending=plan.retirements)
     assert not (await site.dataplane.observe()).backends["web"]["web.2"].ready
     assert {await site.get("/web") for _ in range(6)} == {(200, "a")}
+    slowness.let_go()
     assert sorted(await asyncio.gather(*slow)) == [(200, "a"), (200, "b")]
     assert await site.dataplane.apply(plan, site.world(site.a)) == Applied(Outcome.RUNTIME)
     assert set((await site.dataplane.observe()).backends["web"]) == {"web.1"}
 
 
-async def test_pending_backend_can_be_retired_later(site: Site, version: str) -> None:
+async def test_pending_backend_can_be_retired_later(site: Site, version: str, slowness: Slowness) -> None:
     """A backend waits for its last stream, too."""
     if version != "3.4":
         return
     slow = asyncio.create_task(site.get("/web/slow"))
-    await asyncio.sleep(0.1)
+    await slowness.until_asked()
     retire = (ServerRetired("web", "web.1"), BackendRetired("web"))
     plan = Plan(changes=(MapChanged(PREFIXES, {}, ("/web",)),), retirements=retire)
     files = world(runtime_socket=site.dataplane.runtime_socket, port=site.port)
     assert (await site.dataplane.apply(plan, files)).pending == retire
     assert (await site.get("/web"))[0] == 503
+    slowness.let_go()
     assert await slow == (200, "a")
     assert await site.dataplane.apply(plan, files) == Applied(Outcome.RUNTIME)
 

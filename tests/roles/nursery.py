@@ -46,8 +46,9 @@ class Forked:
 
     @property
     def pid(self) -> int:
-        """The process id."""
-        return self._process.pid or 0
+        """Its process id."""
+        assert self._process.pid is not None
+        return self._process.pid
 
     def poll(self) -> int | None:
         """Return the exit status, None while it runs."""
@@ -62,8 +63,8 @@ class Forked:
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if it still runs."""
-        if self._process.pid is not None and self.poll() is None:
-            os.kill(self._process.pid, number)
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it."""

@@ -97,7 +97,7 @@ def test_a_restarted_proxy_serves_at_once_without_its_listener(
     proxy.start()
 
     eventually(lambda: proxy.status("/web") == 200, "the service answers again")
-    assert proxy.ready()
+    eventually(proxy.ready, "it is ready")
 
 
 def test_a_proxy_waits_for_its_first_world(make_proxy: MakeProxy, newest: Path) -> None:

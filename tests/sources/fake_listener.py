@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qsl, urlsplit
 
+from fakes.connections import Connections
+
 from models.snapshot import Snapshot
 
 
@@ -20,15 +22,13 @@ class FakeListener:
         self.holds = True
         self.polls: list[dict[str, str]] = []
         self.headers: list[dict[str, str]] = []
-        self.port = 0
         self._changed = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._server = Connections(self._answer_next)
 
     @property
     def address(self) -> str:
         """What to configure a source with."""
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self._server.port}"
 
     def publish(self, snapshot: Snapshot) -> None:
         """Have a new world: polls that are being held end."""
@@ -38,36 +38,14 @@ class FakeListener:
 
     async def start(self) -> None:
         """Listen; after `stop`, on the same port again."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self._server.listen()
 
     async def stop(self) -> None:
         """Close all connections; clients are refused."""
-        if self._server is not None:
-            self._server.close()
-        for connection in list(self._connections):
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-        await asyncio.sleep(0)
+        await self._server.close()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(reader, writer))
-        self._connections.add(task)
-        task.add_done_callback(self._connections.discard)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                await self._answer_next(await reader.readuntil(b"\r\n\r\n"), writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-            with suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def _answer_next(self, head: bytes, writer: asyncio.StreamWriter) -> None:
-        first, *lines = head.decode().strip().split("\r\n")
+    async def _answer_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
         query = dict(parse_qsl(urlsplit(first.split(" ")[1]).query))
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         self.polls.append(query)
@@ -81,6 +59,7 @@ class FakeListener:
             f"HTTP/1.1 {status} X\r\nETag: {self._etag()}\r\n{extra}Content-Length: {len(body)}\r\n\r\n".encode() + body
         )
         await writer.drain()
+        return True
 
     async def _respond(self, query: dict[str, str], headers: dict[str, str]) -> tuple[int, bytes]:
         if isinstance(self.answer, tuple):

