@@ -13,7 +13,7 @@ from models.snapshot import Snapshot
 
 _FORGOTTEN_AFTER = 120.0
 """Seconds without a poll after which a replica is taken to be gone."""
-_ABSENT_AFTER = 15.0
+_ABSENT_AFTER = 8.0
 """Seconds after which nobody waits for a replica that got an answer and has not asked again: it takes one at most."""
 _LEFT_AFTER = 3.0
 """Seconds after which nobody waits for a replica that hung up: either it is back at once, or it has been stopped."""
@@ -150,18 +150,17 @@ class Published:
         replica = self._replicas.setdefault(key, _Replica(report, self.clock()))
         replica.report, replica.at = report, self.clock()
         replica.polls += 1
-        replica.hung_up = False
         self._reported.set()
         self._reported = asyncio.Event()
-
-        def hung_up() -> None:
-            replica.hung_up = True
-
+        ended_by_proxy = asyncio.Event()
         try:
-            yield hung_up
+            yield ended_by_proxy.set
         finally:
             replica.polls -= 1
             replica.at = self.clock()
+            # A proxy with news ends one poll and begins another one, and it is the latter that may be noticed first.
+            if not replica.polls:
+                replica.hung_up = ended_by_proxy.is_set()
 
     def replicas(self, since: str = "") -> list[ReplicaState]:
         """Return what is known of the proxies; ``since`` is the etag asked about, that in force by default."""

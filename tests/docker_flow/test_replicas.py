@@ -4,17 +4,22 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import builders
 import httpx
 import pytest
 from fakes.fake_docker import FakeDocker
+from pydantic import SecretStr
 from roles.conftest import MakeListener, MakeProxy
 from roles.processes import Proxy, Role, eventually
 
 from controller.declarations import Receipt
 from controller.http.answering import DISTRIBUTED, Answer, Distribution
+from controller.http.common import Readiness
+from controller.http.listener_api import Gate, make_listener_app
+from controller.metrics import Metrics
 from controller.published import Published, Report
 from models.snapshot import Snapshot
 
@@ -58,10 +63,24 @@ def test_who_has_left_or_was_never_ready_is_not_awaited() -> None:
         assert awaited(published) == ["busy", "gone", "there"]
         now = 3.0
         assert awaited(published) == ["busy", "there"]
-        now = 15.0
+        now = 8.0
         assert awaited(published) == ["there"]
         now = 200.0
         assert [state.replica for state in published.replicas()] == ["starting", "there"]
+
+
+def test_news_are_no_farewell() -> None:
+    """A proxy that has some ends its poll and begins another, in whatever order that is noticed."""
+    now = 0.0
+    published = Published(clock=lambda: now)
+    published.publish(NEW)
+    with ExitStack() as first:
+        hung_up = first.enter_context(published.polling(report("a", OLD)))
+        with published.polling(report("a", OLD)):
+            hung_up()
+            first.close()
+        now = 5.0
+        assert awaited(published) == ["a"]
 
 
 async def test_waiting_ends_with_the_last_report_or_with_time() -> None:
@@ -82,6 +101,33 @@ async def test_waiting_ends_with_the_last_report_or_with_time() -> None:
             await asyncio.sleep(0)
             published.close()
             assert [state.awaited for state in await waiting] == [True]
+
+
+async def test_a_poll_ends_with_whoever_asked() -> None:
+    """The listener sees a connection close, and takes nobody to be there who is not."""
+    published = Published()
+    published.publish(NEW)
+    gate = Gate(SecretStr(TOKEN), no_addresses)
+    app = make_listener_app(published, gate, Metrics(), lambda: Readiness(ready=True))
+    query = f"wait=30&replica=a&programmed={OLD.digest}".encode()
+    headers = [(b"if-none-match", NEW.digest.encode()), (b"authorization", f"Bearer {TOKEN}".encode())]
+    scope = {"type": "http", "method": "GET", "path": "/v1/snapshot", "headers": headers, "client": ("192.0.2.1", 1)}
+    events = iter(({"type": "http.request", "body": b"", "more_body": False}, {"type": "http.disconnect"}))
+
+    async def receive() -> dict[str, object]:
+        return next(events)
+
+    async def send(_event: object) -> None:
+        """Nobody is there to have it."""
+
+    async with asyncio.timeout(10):
+        await app({**scope, "query_string": query}, receive, send)
+    (known,) = published._replicas.values()
+    assert (known.polls, known.hung_up) == (0, True)
+
+
+async def no_addresses() -> frozenset[str]:
+    return frozenset()
 
 
 class Behind:
@@ -143,7 +189,7 @@ def converged(listener: Role) -> list[dict[str, object]]:
 def test_reconfigure_answers_for_all_replicas(
     listener: Role, make_proxy: MakeProxy, newest: Path, backend: int
 ) -> None:
-    """All have it with the answer; one that hangs is named; one that is gone is not waited for."""
+    """All have it with the answer; one that hangs is named, and catches up."""
     address = f"127.0.0.1:{listener.api}"
     here, there = (
         make_proxy(newest, "--listener-address", address, LISTENER_TOKEN=TOKEN, API_TOKEN=API_TOKEN) for _ in range(2)
@@ -169,8 +215,3 @@ def test_reconfigure_answers_for_all_replicas(
     assert there.status("/one") == 200
     os.kill(there.process.pid, signal.SIGCONT)
     eventually(lambda: there.status("/three") == 200, "it catches up")
-    eventually(lambda: len(converged(listener)) == 2, "it says so, and asks for more")
-
-    there.send(signal.SIGKILL)
-    gone = reconfigure(here, "/four", backend)
-    assert (gone.status_code, gone.json()["Message"]) == (200, DISTRIBUTED)
