@@ -18,7 +18,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import controller.reconcile
 from benchmarks.context import Context, free_ports, scratch
 from benchmarks.engine import Engine, engine
 from benchmarks.world import World
@@ -39,8 +38,10 @@ from controller.surroundings import read_surroundings
 from controller.template_folder import TemplateFolder
 from models.settings import Bind, ProxySettings
 
-_INSIDE = {"judge": ("judge",), "build": ("build_desired",)}
-"""Stages that the controller counts as one (``desire``), with the functions of `controller.reconcile` they are in."""
+_INSIDE = {"judge": "_judge_world", "build": "_build"}
+"""Stages that the controller counts as one (``desire``), with the parts of the `Reconciler` that they are."""
+_SELDOM = (50_000, 50, 100)
+"""When the proxy has Python look for reference cycles (`controller.app`)."""
 _LIMIT = 120.0
 
 
@@ -202,9 +203,10 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 status=StatusStore(now=lambda: datetime.now(UTC)),
                 metrics=metrics,
             )
+            _tell_inside(reconciler, metrics.spent)
             made = Rig(docker, reconciler, metrics, dataplane, origin=origin, files=state / "haproxy" / "current")
             try:
-                with made.counting(), _inside(metrics.spent):
+                with made.counting(), _collecting_seldom():
                     yield made
             finally:
                 dataplane.close()
@@ -213,27 +215,29 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
 
 
 @contextmanager
-def _inside(spent: defaultdict[str, float]) -> Iterator[None]:
-    """Have the functions of `_INSIDE` tell how long they take, those of them that there are."""
-    module: Any = controller.reconcile
-    known = {name: getattr(module, name) for names in _INSIDE.values() for name in names if hasattr(module, name)}
-
-    def measured(stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of the function
-            with timed(spent, stage):
-                return function(*arguments, **options)
-
-        return call
-
-    for stage, names in _INSIDE.items():
-        for name in names:
-            if name in known:
-                setattr(module, name, measured(stage, known[name]))
+def _collecting_seldom() -> Iterator[None]:
+    """Look for reference cycles as seldom as the proxy does."""
+    before = gc.get_threshold()
+    gc.set_threshold(*_SELDOM)
     try:
         yield
     finally:
-        for name, function in known.items():
-            setattr(module, name, function)
+        gc.set_threshold(*before)
+
+
+def _tell_inside(reconciler: Reconciler, spent: defaultdict[str, float]) -> None:
+    """Have the parts of `_INSIDE` tell how long they take, those of them that there are."""
+
+    def measured(stage: str, part: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of the part
+            with timed(spent, stage):
+                return part(*arguments, **options)
+
+        return call
+
+    for stage, name in _INSIDE.items():
+        if hasattr(reconciler, name):
+            setattr(reconciler, name, measured(stage, getattr(reconciler, name)))
 
 
 def _written() -> int:
