@@ -155,7 +155,8 @@ def settle_names(claims: Iterable[NameClaim], http: Iterable[Claim], shared: Abs
     by_identity: dict[tuple[object, ...], list[NameClaim]] = {}
     for claim in sorted(claims, key=lambda claim: claim.seniority):
         by_identity.setdefault(claim.identity, []).append(claim)
-    contest = _Contest(http if any(claims[0].port in shared for claims in by_identity.values()) else (), shared)
+    competes = any(first.port in shared for first, *_ in by_identity.values())
+    contest = _Contest(http if competes else (), shared)
     winners: list[NameClaim] = []
     conflicts: list[NameConflict] = []
     passed: list[PassedThrough] = []
