@@ -21,6 +21,19 @@ async def _nothing() -> bytes:
     return b""
 
 
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: {"description": "What was sent cannot be used; the answer says why"},
+    403: {"description": "The token is missing or wrong, or changing is not allowed at all"},
+    404: {"description": "There is nothing of that name"},
+    409: {"description": "It cannot be so together with what is there already"},
+    413: {"description": "What was sent is too large"},
+    500: {"description": "It could not be done; the answer says why"},
+    502: {"description": "A listener that has to keep it did not answer as it should"},
+    503: {"description": "Not ready yet, or somebody who is needed for it cannot be reached; try again"},
+}
+"""What may go wrong, whatever the path."""
+
+
 def make_app(
     title: str,
     *,
@@ -32,7 +45,7 @@ def make_app(
 
     ``more_metrics`` are written already, and follow those of the registry.
     """
-    app = FastAPI(title=title, docs_url="/docs", redoc_url=None)
+    app = FastAPI(title=title, docs_url="/docs", redoc_url=None, responses=ANSWERS)
 
     @app.get("/healthz", summary="The controller runs")
     async def healthz() -> dict[str, str]:

@@ -20,7 +20,9 @@ from controller.http.redaction import redacted, service_facts
 from controller.http.writers import Writers, presented
 from controller.status import StatusStore
 from models.certificates import CertificateSource
+from models.labels._table import Row
 from models.reading import PREFIX
+from models.service import TABLE
 
 BASE = "/v1/docker-flow-proxy"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
@@ -62,9 +64,12 @@ def add_docker_flow_proxy_api(app: FastAPI, proxy: Proxy) -> None:
     _add_probes(app, proxy)
 
 
-def _any_method(app: FastAPI, path: str, summary: str, handler: Handler) -> None:
-    """Add a path that takes any method; the schema describes the one that DFP's documentation uses."""
-    app.add_api_route(path, handler, methods=["GET"], summary=summary)
+def _any_method(app: FastAPI, path: str, summary: str, handler: Handler, **described: Any) -> None:  # noqa: ANN401
+    """Add a path that takes any method; the schema describes the one that DFP's documentation uses.
+
+    ``described`` is what FastAPI is told of it beside that.
+    """
+    app.add_api_route(path, handler, methods=["GET"], summary=summary, **described)
     app.add_api_route(path, handler, methods=_OTHER_METHODS, include_in_schema=False)
 
 
@@ -120,9 +125,22 @@ def _add_services(app: FastAPI, proxy: Proxy) -> None:
         proxy.look_anew()
         return _yes("The proxy looks at everything anew; HAProxy is reloaded only if that takes a reload")
 
-    _any_method(app, f"{BASE}/reconfigure", "Declare a service; its labels are the query (DFP)", _reconfigure(proxy))
+    _any_method(
+        app,
+        f"{BASE}/reconfigure",
+        "Declare a service; its labels are the query (DFP)",
+        _reconfigure(proxy),
+        openapi_extra={"parameters": [_parameter(row) for row in TABLE.values() if row.name not in _CARRIED]},
+    )
     _any_method(app, f"{BASE}/remove", "Undeclare a service (DFP)", _remove(proxy))
     _any_method(app, f"{BASE}/reload", "Look at the world and at HAProxy anew (DFP)", reload)
+
+
+def _parameter(row: Row) -> dict[str, Any]:
+    """Return how the schema describes a label as a parameter."""
+    indexed = f" Also with an index, `{row.name}.1` and so on." if row.label.indexed else ""
+    text = f"{row.label.doc}{indexed} Allowed: {row.allowed}"
+    return {"name": row.name, "in": "query", "schema": {"type": "string"}, "description": text}
 
 
 def labels_of(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -178,9 +196,13 @@ def _add_views(app: FastAPI, proxy: Proxy) -> None:
             return _no(str(error), _FAILED)
 
     _any_method(
-        app, f"{BASE}/config", "HAProxy's configuration, or with type=json the services; no secrets (DFP)", config
+        app,
+        f"{BASE}/config",
+        "HAProxy's configuration, or with type=json the services; no secrets (DFP)",
+        config,
+        responses={200: {"content": {"text/plain": {}, "application/json": {}}}},
     )
-    _any_method(app, f"{BASE}/metrics", "HAProxy's statistics as CSV (DFP)", metrics)
+    _any_method(app, f"{BASE}/metrics", "HAProxy's statistics as CSV (DFP)", metrics, response_class=PlainTextResponse)
 
 
 def _add_probes(app: FastAPI, proxy: Proxy) -> None:
