@@ -1,6 +1,7 @@
 """The command: ``python -m benchmarks``."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def main(
     """Run the subjects and show the table."""
     chosen = _chosen(only or [*SUBJECTS])
     OUTPUT.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, _end)
     with _own_output(OUTPUT / "log.txt") as terminal:
         console = Console(file=terminal, width=None if terminal.isatty() else _WIDTH)
         set_up_logs(level="error")
@@ -83,6 +85,11 @@ def main(
             console.print(f"Written: {write_page(ordered)}")
     missed = [row.name for result in run for row in result.measurements if row.holds is False]
     raise typer.Exit(1 if strict and missed else 0)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End as upon an error, so that everything that was started is ended too."""
+    sys.exit(128 + number)
 
 
 def _chosen(names: list[str]) -> dict[str, Subject]:

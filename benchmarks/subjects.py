@@ -10,9 +10,11 @@ from benchmarks import (
     control_plane,
     decoding,
     latency,
+    lost_requests,
     many_proxies,
     memory,
     steady_changes,
+    swarm,
     throughput,
 )
 from benchmarks.context import Context
@@ -36,6 +38,8 @@ SUBJECTS = {
     "cold-start": Subject("From nothing to ready", cold_start.run),
     "burst": Subject("Many services created at once", burst.run),
     "steady-changes": Subject("A Swarm that never rests", steady_changes.run),
+    "swarm": Subject("From a change in a real Swarm to the first request", swarm.run),
+    "lost-requests": Subject("What is lost while everything changes", lost_requests.run),
     "many-proxies": Subject("Many proxies of one listener", many_proxies.run),
     "memory": Subject("What memory it takes", memory.run),
 }
