@@ -21,7 +21,12 @@ def named_by_haproxy(error: ConfigRejectedError, rendered: Rendered) -> dict[str
 
 
 def _owners(words_by_line: Mapping[int, str], rendered: Rendered) -> dict[str, str]:
-    return {service: words for line, words in words_by_line.items() for service in rendered.owners.get(line, ())}
+    """Return the first words about each service: what follows them is often a consequence."""
+    found: dict[str, str] = {}
+    for line, words in words_by_line.items():
+        for service in rendered.owners.get(line, ()):
+            found.setdefault(service, words)
+    return found
 
 
 async def found_by_halving(

@@ -4,7 +4,7 @@ They are written into a ``defaults`` section (Configuration manual 4.1), of whic
 A line is allowed if its first word is on the list, and everything behind it is of the form that is given there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -45,6 +45,9 @@ _WORDS = {
     "persist of tcp": "rdp-cookie",
 }
 """The second words of lines that are allowed, by the first one and the mode."""
+
+_HASHING = frozenset({"source", "uri", "url_param", "hdr", "hash", "rdp-cookie"})
+"""The ways of balancing that choose a server by a hash."""
 
 _CONNECT = {
     **dict.fromkeys(("default", "ssl", "linger", "send-proxy"), ""),
@@ -137,7 +140,14 @@ def profile_lines(text: str, mode: Mode, *, defined: Iterable[str] = ()) -> tupl
             raise ValueError(f"is refused: line {number} {error}") from None
     if len(found) > _MOST_LINES:
         raise ValueError(f"has more than {_MOST_LINES} lines")
-    return tuple(found)
+    return (*found, *_needed_by(found))
+
+
+def _needed_by(lines: Sequence[str]) -> Iterator[str]:
+    """Return what lines need so that servers can come and go at run time: a hash that their number does not change."""
+    hashes = any(line.split()[1].partition("(")[0] in _HASHING for line in lines if line.startswith("balance "))
+    if hashes and not any(line.startswith("hash-type ") for line in lines):
+        yield "hash-type consistent"
 
 
 def _checked(words: tuple[str, ...], lines: _Lines) -> tuple[str, ...]:

@@ -256,6 +256,20 @@ def test_comments_and_empty_lines_are_left_out() -> None:
     assert lines("# one\n\n  retries 2 # two\r\n\tfullconn 5") == ["retries 2", "fullconn 5"]
 
 
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("balance source", ["hash-type consistent"]),
+        ("balance hdr(X)\nretries 2", ["hash-type consistent"]),
+        ("balance source\nhash-type map-based", []),
+        ("balance leastconn", []),
+    ],
+)
+def test_a_hash_does_not_depend_on_the_number_of_servers(text: str, more: list[str]) -> None:
+    """Or none could come and go without a reload."""
+    assert lines(text) == [*text.split("\n"), *more]
+
+
 def test_there_is_an_end_to_lines() -> None:
     """A label is no program."""
     assert len(lines("retries 2\n" * 200)) == 200
