@@ -15,7 +15,8 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 	@$(BIN)/swarmgate demo
 
 test: $(READY) lint ## run all checks and all tests that this machine can run
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto -m "not swarm"
+	$(BIN)/python -m pytest -n 0 -m swarm
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .

@@ -21,13 +21,6 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(len(os.sched_getaffinity(0)) + 1, _MOST_WORKERS)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share the one Swarm in one process (``--dist loadgroup``), which takes them first."""
-    for item in items:
-        if item.get_closest_marker("swarm"):
-            item.add_marker(pytest.mark.xdist_group("swarm"))
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--update-golden``."""
     parser.addoption("--update-golden", action="store_true", help="write what is rendered now to tests/golden")
