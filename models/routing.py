@@ -183,10 +183,9 @@ class RoutingTable:
     """The routes in words, by backend."""
 
     @property
-    def depth(self) -> int:
-        """The largest number of domain patterns that one host leads to."""
-        chains = (*self.domains.values(), *self.wildcards.values())
-        return max((chain.count(BETWEEN_PATTERNS) + 1 for chain in chains), default=1)
+    def nested_wildcards(self) -> int:
+        """The largest number of wildcards that one host matches."""
+        return max((chain.count(BETWEEN_PATTERNS) for chain in self.wildcards.values()), default=0)
 
 
 def build_routing(claims: Iterable[Claim], *, default_apart: bool = False) -> tuple[RoutingTable, tuple[Conflict, ...]]:

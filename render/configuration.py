@@ -20,8 +20,8 @@ from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 
-_SPARE_DEPTH = 3
-"""Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
+_SPARE_WILDCARDS = 2
+"""Wildcards that one host may match before the lookup rules have to grow, which takes a reload."""
 
 _HOPS = 5
 """How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
@@ -92,7 +92,7 @@ def _maps(
     """Return the entries of every map file."""
     guarded = [each.backend for each in made if each.backend.user_list]
     return {
-        records.DOMAINS: desired.routing.domains,
+        records.DOMAINS: _domains(desired),
         records.WILDCARDS: desired.routing.wildcards,
         records.REDIRECTS: desired.redirects,
         records.LOGINS: logins_of(guarded),
@@ -153,9 +153,8 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             machine=machine,
             records=records,
             hops=_HOPS,
-            depth=max(_SPARE_DEPTH, desired.routing.depth),
             any_domain=routing.ANY_DOMAIN,
-            between=routing.BETWEEN_PATTERNS,
+            patterns=_patterns(desired.routing),
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
             redirects=desired.redirects,
@@ -172,6 +171,22 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
         )
     )
+
+
+def _domains(desired: Desired) -> Mapping[str, str]:
+    """Return the entries of ``DOMAINS``; one for any domain says that the host of a request counts at all."""
+    table = desired.routing
+    counts = bool(table.domains or table.wildcards or desired.redirects)
+    return {**({routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {}), **table.domains}
+
+
+def _patterns(table: RoutingTable) -> tuple[str, ...]:
+    """Return the samples of the domain patterns that a request may be for, most specific first, the last one for all."""
+    between = routing.BETWEEN_PATTERNS
+    by_name = f"var(txn.host),map_str({records.DOMAINS}),field(1,{between})"
+    by_ending = f"var(txn.host),map_end({records.WILDCARDS})"
+    wildcards = range(1, 1 + max(_SPARE_WILDCARDS, table.nested_wildcards))
+    return (by_name, *(f"{by_ending},field({n},{between})" for n in wildcards), f"str({routing.ANY_DOMAIN})")
 
 
 def _lookups(table: RoutingTable) -> tuple[str, ...]:

@@ -142,7 +142,7 @@ def test_new_service_on_haproxy_3_4_is_made_before_it_is_routed() -> None:
             BackendPublished("shop-be80_0"),
             MapChanged(BACKENDS, {"shop-be80_0": f"shop|{PLAIN}"}),
             MapChanged(PREFIXES, {"shop.com#/shop": ">shop-be80_0"}),
-            MapChanged(DOMAINS, {"shop.com": "shop.com|*"}),
+            MapChanged(DOMAINS, {"*": "*", "shop.com": "shop.com|*"}),
         )
     )
 
@@ -213,7 +213,7 @@ def test_removed_service_is_unrouted_before_it_is_retired() -> None:
     plan = planned(snapshot(SHOP), snapshot())
     assert plan == Plan(
         changes=(
-            MapChanged(DOMAINS, {}, ("shop.com",)),
+            MapChanged(DOMAINS, {}, ("*", "shop.com")),
             MapChanged(PREFIXES, {}, ("shop.com#/shop",)),
             MapChanged(BACKENDS, {}, ("shop-be80_0",)),
         ),
