@@ -31,6 +31,7 @@ _WIDTH = 160
 """Of lines where there is no terminal."""
 _QUICK_SIZES = (10, 1_000, 5_000)
 
+_MINUTES = sum(subject.minutes for subject in SUBJECTS.values())
 _LISTED = "\n\n".join(f"{name}: {subject.title}." for name, subject in SUBJECTS.items())
 _HELP = f"""Measure what Swarmgate promises (DESIGN: numbers that must hold), and rivals beside it in the same run.
 
@@ -42,8 +43,8 @@ turns. Subjects:
 
 Each run writes build/bench/results.json, which keeps the last result of each subject, and a chart for each curve beside
 it; --write-docs writes docs/performance.md from it. Programs that are started say what they say in
-build/bench/log.txt. A full run takes {sum(subject.minutes for subject in SUBJECTS.values()):g} minutes at most: each
-subject has its time, and repeats less what takes longer. --quick takes some minutes and gives rough numbers.
+build/bench/log.txt. A full run is to take {_MINUTES:g} minutes at most on two cores: each subject has its time, and
+repeats less what takes longer. --quick takes some minutes and gives rough numbers.
 
 Where the controller's time goes: python -m benchmarks --only control-plane --sizes 5000 --quick --profile
 """
