@@ -32,7 +32,7 @@ format: $(READY) ## format the code
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
 
-bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (an hour; see: make bench ARGS=--help)
+bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (half an hour; see: make bench ARGS=--help)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write-docs)
 
 lock: $(READY) ## pin anew what pyproject.toml allows

@@ -1,10 +1,11 @@
 """The command: ``python -m benchmarks``."""
 
 import os
+import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,17 +19,19 @@ from benchmarks.charts import draw
 from benchmarks.context import SIZES, Context, UnmeasurableError, find_haproxy
 from benchmarks.machine import Machine, this_machine
 from benchmarks.measurement import Finding, Measurement
-from benchmarks.page import write_page
+from benchmarks.page import CHARTS, page_text
 from benchmarks.results import Result, Results, result_of
 from benchmarks.subjects import SUBJECTS, Subject
 from benchmarks.table import ratio_text, table, value_text, verdict_word
 from controller.logs import set_up_logs
 
+DOCS = ROOT / "docs"
 OUTPUT = ROOT / "build" / "bench"
 _WIDTH = 160
 """Of lines where there is no terminal."""
 _QUICK_SIZES = (10, 1_000, 5_000)
 
+_MINUTES = sum(subject.minutes for subject in SUBJECTS.values())
 _LISTED = "\n\n".join(f"{name}: {subject.title}." for name, subject in SUBJECTS.items())
 _HELP = f"""Measure what Swarmgate promises (DESIGN: numbers that must hold), and rivals beside it in the same run.
 
@@ -40,7 +43,8 @@ turns. Subjects:
 
 Each run writes build/bench/results.json, which keeps the last result of each subject, and a chart for each curve beside
 it; --write-docs writes docs/performance.md from it. Programs that are started say what they say in
-build/bench/log.txt. A full run takes about an hour; --quick takes some minutes and gives rough numbers.
+build/bench/log.txt. A full run is to take {_MINUTES:g} minutes at most on two cores: each subject has its time, and
+repeats less what takes longer. --quick takes some minutes and gives rough numbers.
 
 Where the controller's time goes: python -m benchmarks --only control-plane --sizes 5000 --quick --profile
 """
@@ -64,7 +68,9 @@ def main(
     write_docs: Annotated[
         bool, typer.Option("--write-docs", help="Write docs/performance.md and its charts from the last results.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a number is not as it must be.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a number is not as it must be, or missing.")
+    ] = False,
 ) -> None:
     """Run the subjects and show the table."""
     chosen = _chosen(only or [*SUBJECTS])
@@ -75,15 +81,15 @@ def main(
         set_up_logs(level="error")
         context = _context(console, sizes, quick=quick, profile=profile)
         results = Results.load(OUTPUT)
-        machine = this_machine(context.haproxy)
-        run = [_run(name, subject, context, machine, console) for name, subject in chosen.items()]
-        for result in run:
+        run = []
+        for result in _run_all(chosen, context, console):
             results.keep(result)
+            run.append(result)
         console.print(table(run))
         if write_docs:
             ordered = [results.known[name] for name in SUBJECTS if name in results.known]
-            console.print(f"Written: {write_page(ordered)}")
-    missed = [row.name for result in run for row in result.measurements if row.holds is False]
+            console.print(f"Written: {_write_page(ordered)}")
+    missed = [row for result in run for row in result.measurements if row.holds is False or row.value is None]
     raise typer.Exit(1 if strict and missed else 0)
 
 
@@ -113,9 +119,20 @@ def _context(console: Console, sizes: str, *, quick: bool, profile: bool) -> Con
         raise typer.Exit(2) from None
 
 
+def _run_all(chosen: dict[str, Subject], context: Context, console: Console) -> Iterator[Result]:
+    """Run the subjects one after the other, telling how far it is."""
+    machine, started = this_machine(context.haproxy), time.monotonic()
+    for number, (name, subject) in enumerate(chosen.items(), start=1):
+        so_far = (time.monotonic() - started) / 60
+        console.rule(f"{number} of {len(chosen)}, {so_far:.1f} min so far; {name}: {subject.title}")
+        result = _run(name, subject, context.within(subject.minutes), machine, console)
+        console.print(f"took {result.seconds / 60:.1f} min of {subject.minutes:g}", style="dim")
+        yield result
+    console.print(f"{(time.monotonic() - started) / 60:.1f} min in all")
+
+
 def _run(name: str, subject: Subject, context: Context, machine: Machine, console: Console) -> Result:
     """Run one subject, showing each row when it is there; what it cannot measure becomes a row that says why."""
-    console.rule(f"{name}: {subject.title}")
     began, started = datetime.now(UTC), time.monotonic()
     found: list[Finding] = []
     try:
@@ -142,6 +159,16 @@ def _run(name: str, subject: Subject, context: Context, machine: Machine, consol
         sizes=context.sizes,
         machine=machine,
     )
+
+
+def _write_page(results: Sequence[Result]) -> Path:
+    """Write the page and its charts into the documentation, and return the page."""
+    shutil.rmtree(DOCS / CHARTS, ignore_errors=True)
+    for curve in (each for result in results for each in result.curves):
+        draw(curve, DOCS / CHARTS)
+    target = DOCS / "performance.md"
+    target.write_text(page_text(results), encoding="utf-8")
+    return target
 
 
 def _show(finding: Finding, console: Console) -> None:

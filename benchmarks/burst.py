@@ -19,7 +19,7 @@ def run(context: Context) -> Iterator[Finding]:
     for world in _WORLDS:
         with standing(context, world, context.large) as made:
             seconds, reloads = [], []
-            for turn in range(context.rounds(full=3, quick=1)):
+            for turn in context.turns(full=3, quick=1):
                 before = made.proxy.reloads
                 seconds.append(_burst(made, world, context.large + 1000 * (turn + 1)))
                 reloads.append(made.proxy.reloads - before)

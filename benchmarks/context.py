@@ -1,12 +1,14 @@
 """What every subject is given: how large, how long, where, and with which HAProxy."""
 
+import math
 import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from controller.haproxy.binary import haproxy_version
@@ -14,6 +16,8 @@ from controller.haproxy.binary import haproxy_version
 SIZES = (10, 100, 1_000, 5_000, 10_000)
 _BUILT = Path("/var/cache/swarmgate-testbed/bin/haproxy-3.4")
 _NEEDED = (3, 4)
+_LEAST = 3
+"""Turns without which there is no telling how much the values differ."""
 
 
 class UnmeasurableError(Exception):
@@ -22,13 +26,18 @@ class UnmeasurableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The circumstances of a run; ``sizes`` are numbers of services, ``quick`` asks for fewer and shorter runs."""
+    """The circumstances of a run; ``sizes`` are numbers of services, ``quick`` asks for fewer and shorter runs.
+
+    ``deadline`` is when the subject's time is up, in the seconds of ``clock``.
+    """
 
     sizes: tuple[int, ...]
     quick: bool
     haproxy: Path
     output: Path
     profile: bool = False
+    deadline: float = math.inf
+    clock: Callable[[], float] = time.monotonic
 
     @property
     def large(self) -> int:
@@ -36,9 +45,32 @@ class Context:
         promised = 5_000
         return promised if promised in self.sizes else max(self.sizes)
 
+    def some(self, *sizes: int) -> tuple[int, ...]:
+        """Return those of some sizes that were asked for, or else the smallest one: not all need all sizes."""
+        return tuple(each for each in self.sizes if each in sizes) or self.sizes[:1]
+
     def rounds(self, full: int, quick: int) -> int:
         """Return how often something is repeated."""
         return quick if self.quick else full
+
+    def within(self, minutes: float) -> "Context":
+        """Return the same for a subject that has so much time from now on."""
+        return replace(self, deadline=self.clock() + 60 * minutes)
+
+    def part(self, parts: int) -> "Context":
+        """Return the same for the next one of so many equal parts of the time that is left."""
+        now = self.clock()
+        return replace(self, deadline=now + max(0.0, self.deadline - now) / parts)
+
+    def turns(self, full: int, quick: int, *, settled: Callable[[], bool] = lambda: False) -> Iterator[int]:
+        """Give the numbers of the turns in which something is repeated.
+
+        There are as many as asked for, but no more once what they gave is ``settled`` or the time is up.
+        """
+        for turn in range(self.rounds(full, quick)):
+            if turn >= _LEAST and (settled() or self.clock() >= self.deadline):
+                return
+            yield turn
 
 
 def find_haproxy() -> Path:

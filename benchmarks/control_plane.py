@@ -81,17 +81,17 @@ def run(context: Context) -> Iterator[Finding]:
     """Measure both worlds in all sizes."""
     totals = {world: _totals(world) for world in WORLDS}
     stages = {(world, what): _stages(world, what) for world in WORLDS for what in (NOTHING, ADDED)}
-    for world in WORLDS:
-        for size in context.sizes:
-            kinds, reloading = asyncio.run(_measure(context, world, size))
-            for kind in kinds:
-                totals[world].add(kind.what, size, kind.milliseconds)
-                if (world, kind.what) in stages:
-                    for stage in (*STAGES, "rest"):
-                        stages[world, kind.what].add(stage, size, kind.stage(stage))
-                yield from _rows(kind, promised=size == context.large)
-            if world == "mixed":
-                yield _every_kind(size, reloading)
+    combined = [(world, size) for world in WORLDS for size in context.sizes]
+    for number, (world, size) in enumerate(combined):
+        kinds, reloading = asyncio.run(_measure(context.part(len(combined) - number), world, size))
+        for kind in kinds:
+            totals[world].add(kind.what, size, kind.milliseconds)
+            if (world, kind.what) in stages:
+                for stage in (*STAGES, "rest"):
+                    stages[world, kind.what].add(stage, size, kind.stage(stage))
+            yield from _rows(kind, promised=size == context.large)
+        if reloading is not None:
+            yield _every_kind(size, reloading)
     yield from totals.values()
     yield from stages.values()
 
@@ -127,14 +127,15 @@ def _every_kind(size: int, reloading: list[str]) -> Measurement:
     )
 
 
-async def _measure(context: Context, world: World, size: int) -> tuple[list[Kind], list[str]]:
-    """Return the passes by kind and, for a mixed world, the kinds of services that cost a reload when one is added."""
+async def _measure(context: Context, world: World, size: int) -> tuple[list[Kind], list[str] | None]:
+    """Return the passes by kind and, for a mixed world of the promised size, what costs a reload when it is added."""
     kinds: dict[str, Kind] = {}
     async with rig(context, world, size) as made:
         async for what, done in _passes(context, made, world, size):
             kinds.setdefault(what, Kind(world, size, what)).passes.append(done)
-        reloading = [kind async for kind in _reloading(made, size)] if world == "mixed" else []
-        if context.profile and size == context.large:
+        promised = size == context.large
+        reloading = [kind async for kind in _reloading(made, size)] if promised and world == "mixed" else None
+        if context.profile and promised:
             await _profile(context, made, world, size)
     return [*kinds.values()], reloading
 
@@ -143,7 +144,7 @@ async def _passes(context: Context, made: Rig, world: World, size: int) -> Async
     docker = made.engine
     yield "start", await made.converge()
     await made.converge()  # the first pass after a start asks HAProxy
-    for turn in range(context.rounds(full=7, quick=3)):
+    for turn in context.turns(full=7, quick=3):
         fresh = ("plain", size + turn, made.origin)
         yield NOTHING, await made.converge()
         yield RESYNC, await made.converge(resync=True)
@@ -153,7 +154,7 @@ async def _passes(context: Context, made: Rig, world: World, size: int) -> Async
         yield RELABELLED, await made.converge()
         docker.call("remove", fresh[1])
         yield REMOVED, await made.converge()
-    for turn in range(context.rounds(full=3, quick=1)):
+    for turn in context.turns(full=3, quick=1):
         first = size + 1000 * (turn + 1)
         docker.call("extend", world, first, BURST, made.origin)
         yield MANY, await made.converge()

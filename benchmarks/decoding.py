@@ -7,13 +7,17 @@ from collections.abc import Callable, Iterator
 from benchmarks.context import Context, free_ports, scratch
 from benchmarks.control_plane import WORLDS
 from benchmarks.engine import READS, Engine, engine
-from benchmarks.measurement import Curve, Finding, Measurement, median
+from benchmarks.measurement import Curve, Finding, Limit, Measurement, median
 from benchmarks.world import World
 from controller.sources.decode import SnapshotDecoder
 from controller.sources.docker_api import DockerSource
 from controller.sources.docker_connection import DockerConnection
 
 _LIMIT = 120.0
+_UNCHANGED = "read, unchanged"
+_PROMISED = Limit(at_most=50)
+"""Milliseconds in which a whole pass without any change has to be over, of which this is a part."""
+_QUESTIONS = Limit(2, 2)
 
 
 def run(context: Context) -> Iterator[Finding]:
@@ -36,16 +40,20 @@ def _measure(context: Context, world: World, size: int, curve: Curve) -> Iterato
             "MB",
             note=f"services {lengths[0]:,} bytes, tasks {lengths[1]:,}",
         )
-        for what, seconds in _readings(context, docker, origin).items():
+        readings, asked = _readings(context, docker, origin)
+        yield Measurement(f"requests to Docker per pass, {where}", asked, "", _QUESTIONS)
+        for what, seconds in readings.items():
             curve.add(what, size, median(seconds) * 1e3)
-            yield Measurement(f"{what}, {where}", median(seconds) * 1e3, "ms")
+            limit = _PROMISED if what == _UNCHANGED and size == context.large else None
+            yield Measurement(f"{what}, {where}", median(seconds) * 1e3, "ms", limit)
 
 
-def _readings(context: Context, docker: Engine, origin: int) -> dict[str, list[float]]:
-    """Return the seconds of each way to read."""
+def _readings(context: Context, docker: Engine, origin: int) -> tuple[dict[str, list[float]], float]:
+    """Return the seconds of each way to read, and how many requests one that finds no change has sent."""
     decoder, connection = SnapshotDecoder(), DockerConnection(docker.docker_host, timeout=_LIMIT)
     source = DockerSource(docker.docker_host, timeout=_LIMIT)
     found: dict[str, list[float]] = {}
+    asked: list[int] = []
 
     def clock(what: str, call: Callable[[], object]) -> None:
         began = time.perf_counter()
@@ -60,13 +68,15 @@ def _readings(context: Context, docker: Engine, origin: int) -> dict[str, list[f
 
     with asyncio.Runner() as runner:
         clock("read and decoded for the first time", lambda: runner.run(source.snapshot()))
-        for turn in range(context.rounds(full=9, quick=3)):
+        for turn in context.turns(full=9, quick=3):
             fetch()
             clock("fetched", fetch)
             bodies = fetch()
             decode()
             clock("decoded, unchanged", decode)
-            clock("read, unchanged", lambda: runner.run(source.snapshot()))
+            before = docker.call("asked")
+            clock(_UNCHANGED, lambda: runner.run(source.snapshot()))
+            asked.append(docker.call("asked") - before)
             docker.call("relabel", "plain", 0, origin, turn)
             docker.call("warm")
             bodies = fetch()
@@ -74,4 +84,4 @@ def _readings(context: Context, docker: Engine, origin: int) -> dict[str, list[f
             clock("read and decoded, one changed", lambda: runner.run(source.snapshot()))
         runner.run(source.close())
     connection.close()
-    return found
+    return found, max(asked)

@@ -214,6 +214,10 @@ class Swarm:
         """Want a task no longer."""
         self._docker.end_task(id_)
 
+    def asked(self) -> int:
+        """Return how many requests have been sent to it so far."""
+        return self._docker.requests.total()
+
     def warm(self) -> list[int]:
         """Prepare the answers to `READS`, and return how many bytes each has."""
         return [len(self._docker.body(path, filters)) for path, filters in READS]

@@ -10,12 +10,13 @@ from benchmarks.measurement import Curve, Finding, Measurement, median
 
 RATE = 1_600
 """Requests per second."""
+_SIZES = (10, 1_000, 5_000)
 
 
 def run(context: Context) -> Iterator[Finding]:
-    """Measure Swarmgate in all sizes, with a hand-written configuration and Docker Flow Proxy's beside it, in turns."""
-    few, many = min(context.sizes), context.large
-    wanted: list[tuple[str, Write, int]] = [("Swarmgate", swarmgate, size) for size in context.sizes]
+    """Measure Swarmgate in some sizes, a hand-written configuration and Docker Flow Proxy's beside it, in turns."""
+    few, many, sizes = min(context.sizes), context.large, context.some(*_SIZES)
+    wanted: list[tuple[str, Write, int]] = [("Swarmgate", swarmgate, size) for size in sizes]
     wanted += [("hand-written HAProxy", hand_written, few)]
     wanted += [("Docker Flow Proxy's configuration", docker_flow_proxy, size) for size in dict.fromkeys((few, many))]
     with scratch() as folder, ExitStack() as stack:
@@ -23,11 +24,11 @@ def run(context: Context) -> Iterator[Finding]:
         for number, (who, write, size) in enumerate(wanted):
             made[who, size] = stack.enter_context(contender(context, write, "plain", size, folder / str(number)))
         found: dict[tuple[str, int], list[Latency]] = {key: [] for key in made}
-        for turn in range(context.rounds(full=7, quick=3)):
+        for turn in context.turns(full=5, quick=3):
             for key in made if turn % 2 == 0 else reversed(made):
                 paths = [each.service.labels["servicePath"] for each in made[key].routes]
                 with made[key].awake():
-                    seconds = 2 if context.quick else 5
+                    seconds = 2 if context.quick else 3
                     answer = put_rate(
                         made[key].port, paths, rate=RATE, seconds=seconds, folder=folder, core=cores().load
                     )

@@ -5,6 +5,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+_ENOUGH = 3
+"""Values that tell something of their spread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -85,6 +88,14 @@ Finding = Measurement | Curve
 def median(values: Sequence[float]) -> float:
     """Return the median."""
     return statistics.median(values)
+
+
+def is_settled(values: Sequence[float], *, within: float = 0.01) -> bool:
+    """Tell whether more values would hardly move the median: half of them lie as close to it as this share of it."""
+    if len(values) < _ENOUGH:
+        return False
+    lower, middle, upper = statistics.quantiles(values, n=4, method="inclusive")
+    return upper - lower <= 2 * within * abs(middle)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

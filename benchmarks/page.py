@@ -1,18 +1,16 @@
-"""``docs/performance.md``: the table and the charts of the last run, the machine, and how to repeat it."""
+"""``docs/performance.md`` as text: what must hold, the table and the charts of each subject, and how to repeat it."""
 
-import shutil
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from benchmarks import ROOT
-from benchmarks.charts import draw
+from benchmarks.measurement import Measurement
 from benchmarks.results import Result
 from benchmarks.table import limit_text, ratio_text, value_text, verdict_word
 
-DOCS = ROOT / "docs"
 CHARTS = "performance"
+"""The folder of the charts, beside the page."""
 
 
 def machine_text(result: Result) -> str:
@@ -25,15 +23,10 @@ def machine_text(result: Result) -> str:
     )
 
 
-def write_page(results: Iterable[Result], docs: Path = DOCS) -> Path:
-    """Write the page and its charts into the folder of the documentation, and return the page."""
-    shown: Sequence[Result] = list(results)
-    shutil.rmtree(docs / CHARTS, ignore_errors=True)
-    for result in shown:
-        for curve in result.curves:
-            draw(curve, docs / CHARTS)
+def page_text(results: Sequence[Result]) -> str:
+    """Return the page about the last results of all subjects."""
     environment = Environment(
-        loader=FileSystemLoader(DOCS / "templates"),
+        loader=FileSystemLoader(ROOT / "docs" / "templates"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -48,6 +41,16 @@ def write_page(results: Iterable[Result], docs: Path = DOCS) -> Path:
         "verdict": verdict_word,
     }
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
-    target = docs / "performance.md"
-    target.write_text(environment.get_template("performance.md.j2").render(results=shown, charts=CHARTS), "utf-8")
-    return target
+    return environment.get_template("performance.md.j2").render(
+        results=results,
+        promised=promised(results),
+        machines=list(dict.fromkeys(map(machine_text, results))),
+        minutes=sum(result.seconds for result in results) / 60,
+        charts=CHARTS,
+    )
+
+
+def promised(results: Sequence[Result]) -> list[Measurement]:
+    """Return the rows of which something is asked, those first that are not as they must be or were not measured."""
+    asked = [row for result in results for row in result.measurements if row.limit or row.value is None]
+    return sorted(asked, key=lambda row: bool(row.holds))

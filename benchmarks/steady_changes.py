@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from benchmarks.context import Context
-from benchmarks.measurement import Finding, Measurement, median, percentile
+from benchmarks.measurement import Finding, Limit, Measurement, median, percentile
 from benchmarks.roles import Standing, standing, status
 from benchmarks.world import Request
 
 _PAUSE = 0.02
 _LOOK = 0.005
 _LATEST = 120.0
+_PROMISED = Limit(at_most=2)
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ def run(context: Context) -> Iterator[Finding]:
     name = f"one change every 20 ms for {seconds} s, {context.large:,} services"
     note = f"{len(changes.at):,} changes, {reconciles:.0f} passes, {reloads} reloads"
     note += f"; {missing} were not programmed within {_LATEST:g} s" if missing else ""
-    yield Measurement(f"{name}: longest until programmed", max(waited, default=_LATEST), "s", note=note)
+    longest = _LATEST if missing else max(waited)
+    yield Measurement(f"{name}: longest until programmed", longest, "s", _PROMISED, note=note)
     if waited:
         yield Measurement(f"{name}: median", median(waited), "s")
         yield Measurement(f"{name}: p99", percentile(waited, 99), "s")

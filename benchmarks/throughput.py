@@ -24,7 +24,7 @@ from benchmarks.contenders import (
 )
 from benchmarks.context import Context, UnmeasurableError, scratch
 from benchmarks.load import Throughput, cores, put_load, spread
-from benchmarks.measurement import Curve, Finding, Limit, Measurement, median
+from benchmarks.measurement import Curve, Finding, Limit, Measurement, is_settled, median
 from benchmarks.world import World
 
 UNIT = "requests/CPU s"
@@ -105,12 +105,12 @@ def run(context: Context) -> Iterator[Finding]:
                 yield started
             else:
                 entries.append(started)
-        take_turns(entries, rounds=context.rounds(full=5, quick=3), seconds=1 if context.quick else 3)
+        take_turns(entries, context, seconds=1 if context.quick else 2)
         yield from _rows(context, entries)
         yield from _curves(entries)
 
 
-def take_turns(entries: Sequence[Turns], *, rounds: int, seconds: float) -> None:
+def take_turns(entries: Sequence[Turns], context: Context, *, seconds: float) -> None:
     """Measure each as often as the others, there and back, so that what slows the machine slows all of them.
 
     A first turn, which is not counted, has each proxy connect to its origins.
@@ -119,7 +119,7 @@ def take_turns(entries: Sequence[Turns], *, rounds: int, seconds: float) -> None
         entry.take(1)
         for values in (entry.per_cpu, entry.per_second, entry.shares, entry.failed):
             values.clear()
-    for turn in range(rounds):
+    for turn in context.turns(full=7, quick=3, settled=lambda: all(is_settled(each.per_cpu) for each in entries)):
         for entry in entries if turn % 2 == 0 else reversed(entries):
             entry.take(seconds)
 
@@ -127,29 +127,27 @@ def take_turns(entries: Sequence[Turns], *, rounds: int, seconds: float) -> None
 def _start(context: Context, folder: Path, stack: ExitStack) -> Iterator[Turns | Measurement]:
     """Start all contenders, and tell of those that cannot be."""
     wanted: list[tuple[str, Write, World, int]] = [(BY_HAND, hand_written, "plain", _FEW)]
-    wanted += [(BY_MAP, hand_written_map, "plain", size) for size in context.sizes if size > _FEW]
-    ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": context.sizes, "domain": _rival_sizes(context)}
+    wanted += [(BY_MAP, hand_written_map, "plain", context.large)]
+    some = context.some(*_RIVAL_SIZES)
+    ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": some, "domain": some}
     wanted += [(OURS, swarmgate, world, size) for world, sizes in ours.items() for size in sizes]
-    wanted += [(who, write, world, size) for who, write, world in RIVALS for size in _rival_sizes(context)]
+    wanted += [(who, write, world, size) for who, write, world in RIVALS for size in some]
     for number, (who, write, world, size) in enumerate(wanted):
         try:
             made = stack.enter_context(contender(context, write, world, size, folder / str(number)))
         except UnmeasurableError as error:
             yield Measurement(f"{who}, {size:,} {world} services", None, UNIT, note=f"not measured: {error}")
             continue
-        yield from _loads(who, world, size, made, folder / str(number))
+        yield from _loads(who, world, made, folder / str(number), promised=size == context.large)
 
 
-def _rival_sizes(context: Context) -> Sequence[int]:
-    return [size for size in context.sizes if size in _RIVAL_SIZES] or context.sizes[:1]
-
-
-def _loads(who: str, world: World, size: int, made: Contender, folder: Path) -> Iterator[Turns]:
-    """Return the loads for a contender: all services and, where it tells something, some of them."""
+def _loads(who: str, world: World, made: Contender, folder: Path, *, promised: bool) -> Iterator[Turns]:
+    """Return the loads for a contender: all services and, at the promised size of ours, some of them."""
+    size = len(made.routes)
     sent = [(each.service, each.service.request) for each in made.routes]
     every = [request for _, request in sent if request]
     yield Turns(who, world, size, made, spread(every, folder, "all"))
-    if who != OURS or world == "domain":
+    if who != OURS or world == "domain" or not promised:
         return
     if world == "mixed":
         plain = [request for service, request in sent if request and service.kind == "plain"]

@@ -52,9 +52,17 @@ class Session:
 
     async def _answers(self, count: int) -> list[bytes]:
         answers: list[bytes] = []
+        parts, end = [self._rest], self._rest
         while len(answers) < count:
-            *whole, self._rest = (self._rest + await self._chunk()).split(_PROMPT)
+            chunk = await self._chunk()
+            parts.append(chunk)
+            end = end[1 - len(_PROMPT) :] + chunk
+            if _PROMPT not in end:
+                continue  # An answer may be megabytes long: its parts are put together once.
+            *whole, end = b"".join(parts).split(_PROMPT)
             answers += whole
+            parts = [end]
+        self._rest = end
         if len(answers) > count:
             raise TemporaryError("HAProxy answered more on its runtime socket than it was asked")
         return answers

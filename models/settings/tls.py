@@ -51,9 +51,13 @@ class Tls(Frozen):
         Field(description="Authorities that client certificates are verified with, see `com.df.verifyClientSsl`."),
     ] = None
     enable_h2: Annotated[Flag, Field(description="Speak HTTP/2 with TLS clients that can.")] = True
-    enable_h3: Annotated[Flag, Field(description="Speak HTTP/3 with TLS clients that can, where HAProxy has QUIC.")] = (
-        False
-    )
+    enable_h3: Annotated[
+        Flag,
+        Field(
+            description="Speak HTTP/3 with TLS clients that can, where HAProxy has QUIC. Publish the port of HTTPS "
+            "once more, with `protocol: udp` and the number that it has inside: clients are told that one."
+        ),
+    ] = False
     ssl_bind_options: Annotated[
         str,
         AfterValidator(_checked_words),

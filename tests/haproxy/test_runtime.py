@@ -13,7 +13,7 @@ from controller.errors import TemporaryError
 from controller.haproxy.answers import parse_map
 from controller.haproxy.commands import Command
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.runtime import NoListenerError, ask_master, session
+from controller.haproxy.runtime import NoListenerError, Session, ask_master, session
 
 
 @pytest.fixture
@@ -50,6 +50,25 @@ async def test_payloads_and_plain_commands_mix(runtime_socket: Path) -> None:
         )
         assert (first, prepared, second, third) == ("", "New version created: 1", "", "# name")
         assert len(parse_map((await runtime.ask(f"show map {ENDINGS}"))[0])) == 301
+
+
+class Nowhere:
+    """Takes what is written to it."""
+
+    def write(self, data: bytes) -> None:
+        assert data
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+async def test_answers_may_be_cut_anywhere(size: int) -> None:
+    """Also within the prompt that ends each of them."""
+    said = b"first > line\nsecond\n\n> \n> "
+    reader = asyncio.StreamReader()
+    asked = asyncio.create_task(Session(reader, Nowhere(), limit=5).ask("one", "two"))
+    for start in range(0, len(said), size):
+        reader.feed_data(said[start : start + size])
+        await asyncio.sleep(0.001)
+    assert await asked == ["first > line\nsecond", ""]
 
 
 @pytest.fixture

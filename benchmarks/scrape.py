@@ -1,0 +1,40 @@
+"""What Prometheus costs: one scrape of a proxy's metrics with a large world, and how long its answer is."""
+
+import time
+from collections.abc import Iterator
+
+from benchmarks.context import Context
+from benchmarks.measurement import Finding, Limit, Measurement, median
+from benchmarks.processes import cpu_seconds
+from benchmarks.roles import Standing, standing
+
+_PROMISED = Limit(at_most=100)
+_BOUND = Limit(at_most=5)
+_APART = 1.1
+"""Seconds between scrapes: an answer is told again for a second."""
+
+
+def run(context: Context) -> Iterator[Finding]:
+    """Measure it at the promised size, and at the largest one for the length."""
+    for size in dict.fromkeys((context.large, max(context.sizes))):
+        with standing(context, "plain", size) as made:
+            scrapes = [_scrape(made) for _ in context.turns(full=10, quick=3)]
+        took, cpu, length = (median(values) for values in zip(*scrapes, strict=True))
+        promised = size == context.large
+        note = f"{cpu * 1e3:.0f} ms of CPU time, the controller's and HAProxy's"
+        name = f"a scrape of a proxy's metrics, {size:,} services"
+        yield Measurement(name, took * 1e3, "ms", _PROMISED if promised else None, note=note)
+        yield Measurement(f"{name}: length", length / 1e6, "MB", _BOUND)
+
+
+def _scrape(made: Standing) -> tuple[float, float, float]:
+    """Return how long a scrape took and how much CPU time, both in seconds, and the bytes of the answer."""
+    time.sleep(_APART)
+    before, began = _cpu(made), time.monotonic()
+    length = len(made.proxy.metrics())
+    return time.monotonic() - began, _cpu(made) - before, length
+
+
+def _cpu(made: Standing) -> float:
+    _, worker = made.proxy.haproxy
+    return cpu_seconds(made.proxy.process.pid) + cpu_seconds(worker)
