@@ -6,7 +6,7 @@ of the former; the latter stand beside them. All contenders take turns, and what
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from benchmarks.contenders import (
 from benchmarks.context import Context, UnmeasurableError, scratch
 from benchmarks.load import Throughput, cores, put_load, spread
 from benchmarks.measurement import Curve, Finding, Limit, Measurement, is_settled, median
-from benchmarks.world import World
+from benchmarks.world import Request, World
 
 UNIT = "requests/CPU s"
 _FEW = 10
@@ -124,52 +124,90 @@ def take_turns(entries: Sequence[Turns], context: Context, *, seconds: float) ->
             entry.take(seconds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A contender, and what it is asked for: a key of `_CHOICES`."""
+
+    who: str
+    write: Write
+    world: World
+    size: int
+    what: str = ""
+
+
 def _start(context: Context, folder: Path, stack: ExitStack) -> Iterator[Turns | Measurement]:
-    """Start all contenders, and tell of those that cannot be."""
-    wanted: list[tuple[str, Write, World, int]] = [(BY_HAND, hand_written, "plain", _FEW)]
-    wanted += [(BY_MAP, hand_written_map, "plain", context.large)]
-    some = context.some(*_RIVAL_SIZES)
-    ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": some, "domain": some}
-    wanted += [(OURS, swarmgate, world, size) for world, sizes in ours.items() for size in sizes]
-    wanted += [(who, write, world, size) for who, write, world in RIVALS for size in some]
-    for number, (who, write, world, size) in enumerate(wanted):
+    """Start all contenders, and tell of those that cannot be.
+
+    Each load has a proxy of its own: one that lets go of what it has connected to for another load would pay for that.
+    """
+    for number, each in enumerate(_wanted(context)):
+        place = folder / str(number)
         try:
-            made = stack.enter_context(contender(context, write, world, size, folder / str(number)))
+            made = stack.enter_context(contender(context, each.write, each.world, each.size, place))
         except UnmeasurableError as error:
-            yield Measurement(f"{who}, {size:,} {world} services", None, UNIT, note=f"not measured: {error}")
+            yield Measurement(
+                f"{each.who}, {each.size:,} {each.world} services", None, UNIT, note=f"not measured: {error}"
+            )
             continue
-        yield from _loads(who, world, made, folder / str(number), promised=size == context.large)
+        requests = spread([*_CHOICES[each.what](made)], place, "sent")
+        yield Turns(each.who, each.world, each.size, made, requests, each.what)
 
 
-def _loads(who: str, world: World, made: Contender, folder: Path, *, promised: bool) -> Iterator[Turns]:
-    """Return the loads for a contender: all services and, at the promised size of ours, some of them."""
-    size = len(made.routes)
-    sent = [(each.service, each.service.request) for each in made.routes]
-    every = [request for _, request in sent if request]
-    yield Turns(who, world, size, made, spread(every, folder, "all"))
-    if who != OURS or world == "domain" or not promised:
-        return
-    if world == "mixed":
-        plain = [request for service, request in sent if request and service.kind == "plain"]
-        yield Turns(who, world, size, made, spread(plain, folder, "plain"), "requests to plain ones")
-    elif size > _FEW:
-        yield Turns(who, world, size, made, spread(every[:_FEW], folder, "few"), f"requests to {_FEW} of them")
+def _wanted(context: Context) -> Iterator[_Wanted]:
+    some = context.some(*_RIVAL_SIZES)
+    yield _Wanted(BY_HAND, hand_written, "plain", _FEW)
+    yield _Wanted(BY_MAP, hand_written_map, "plain", context.large)
+    ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": some, "domain": some}
+    for world, sizes in ours.items():
+        yield from (_Wanted(OURS, swarmgate, world, size) for size in sizes)
+    yield _Wanted(OURS, swarmgate, "plain", context.large, _SOME)
+    yield _Wanted(OURS, swarmgate, "mixed", context.large, _PLAIN)
+    for who, write, world in RIVALS:
+        yield from (_Wanted(who, write, world, size) for size in some)
+
+
+def _every(made: Contender) -> list[Request]:
+    return [each.service.request for each in made.routes if each.service.request]
+
+
+def _plain(made: Contender) -> list[Request]:
+    plain = (each.service for each in made.routes if each.service.kind == "plain")
+    return [service.request for service in plain if service.request]
+
+
+_Key = tuple[str, World, int, str]
+"""Who, in which world, how large, and what is asked."""
+
+_SOME, _PLAIN = f"requests to {_FEW} of them", "requests to plain ones"
+_CHOICES: dict[str, Callable[[Contender], list[Request]]] = {
+    "": _every,
+    _SOME: lambda made: _every(made)[:_FEW],
+    _PLAIN: _plain,
+}
 
 
 def _rows(context: Context, entries: Sequence[Turns]) -> Iterator[Measurement]:
-    """Return a row for each; ours are compared with ourselves with few services, others with ours of the same size."""
+    """Return a row for each.
+
+    What is promised: with few services what a hand-written configuration can do, with many the same for the same
+    requests, and for requests to all of them what a hand-written map can do. (Requests to 5,000 servers cost any
+    HAProxy more than requests to 10: it has as many connections open, and all that it knows of them is cold.)
+    """
     found = {(each.who, each.world, each.size, each.what): each for each in entries}
-    few, by_hand = found.get((OURS, "plain", min(context.sizes), "")), found[BY_HAND, "plain", _FEW, ""]
-    for each in entries:
-        is_same = (each.who, each.world, each.size, each.what) == (OURS, "plain", _FEW, "")
-        is_promised = each.who == OURS and each.world == "plain" and each.size == context.large
-        ours = few if each.who == OURS else found.get((OURS, each.world, each.size, ""))
-        other = by_hand if is_same else ours
+    few: _Key = (OURS, "plain", _FEW, "")
+    promised: dict[_Key, _Key] = {
+        few: (BY_HAND, "plain", _FEW, ""),
+        (OURS, "plain", context.large, _SOME): few,
+        (OURS, "plain", context.large, ""): (BY_MAP, "plain", context.large, ""),
+    }
+    for key, each in found.items():
+        same_size: _Key = few if each.who == OURS else (OURS, each.world, each.size, "")
+        other = found.get(promised.get(key, same_size))
         yield Measurement(
             each.name,
             each.value,
             UNIT,
-            _PROMISED if is_same or is_promised else None,
+            _PROMISED if key in promised else None,
             each.value / other.value if other and other is not each else None,
             f"{other.who}, {other.size:,} {other.world}" if other and other is not each else "",
             note=each.note,

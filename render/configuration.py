@@ -181,7 +181,7 @@ def _domains(desired: Desired) -> Mapping[str, str]:
 
 
 def _patterns(table: RoutingTable) -> tuple[str, ...]:
-    """Return the samples of the domain patterns that a request may be for, most specific first, the last one for all."""
+    """Return samples of the domain patterns that a request may be for: most specific first, at last that for all."""
     between = routing.BETWEEN_PATTERNS
     by_name = f"var(txn.host),map_str({records.DOMAINS}),field(1,{between})"
     by_ending = f"var(txn.host),map_end({records.WILDCARDS})"
