@@ -1,0 +1,77 @@
+"""Two proxies on two nodes under a steady load, while the tasks of the service behind them come and go."""
+
+from collections.abc import Iterator
+
+import pytest
+from e2e.bench import HTTP, Container, Proxy, Service, Swarm, eventually
+from e2e.load import Load
+
+pytestmark = [pytest.mark.swarm, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def both(proxy: Proxy) -> Iterator[Proxy]:
+    """A proxy on each node."""
+    proxy.scale(2)
+    replicas = proxy.wait_for(2)
+    assert {replica.node.name for replica in replicas} == {"node-1", "node-2"}
+    yield proxy
+    proxy.scale(1)
+    proxy.wait_for(1)
+
+
+def create(swarm: Swarm, name: str, replicas: int, **labels: str) -> Service:
+    """Create a service behind a path that is not its own."""
+    given = {"notify": "true", "port": "8080", **labels}
+    options = (part for label, value in given.items() for part in ("--label", f"com.df.{label}={value}"))
+    quick = ("--update-monitor", "100ms", "--restart-delay", "100ms")
+    return swarm.create(name, "--network", "proxy", "--replicas", str(replicas), *quick, *options)
+
+
+@pytest.fixture
+def crowd(swarm: Swarm, both: Proxy) -> Iterator[Service]:
+    """A service of four tasks on both nodes, behind ``/demo``."""
+    service = create(swarm, "crowd", 4, servicePath="/demo")
+    service.wait_for(4)
+    eventually(lambda: all(len(servers(view, "crowd")) == 4 for view in both.views()))
+    both.answers("/demo/hello", 200)
+    yield service
+    service.remove()
+    both.knows("crowd", known=False)
+
+
+def servers(view: dict[str, dict[str, dict[str, list[str]]]], name: str) -> list[str]:
+    """The servers of a service, as a proxy shows them."""
+    return [server for backend in view[name]["backends"].values() for server in backend]
+
+
+def addresses(proxy: Proxy) -> list[tuple[str, int]]:
+    """Where requests to each of the proxies are sent."""
+    return [(replica.node.address, replica.port(HTTP)) for replica in proxy.containers]
+
+
+def test_no_request_fails_while_tasks_come_and_go(both: Proxy, crowd: Service) -> None:
+    """Four kinds of updates, scaled up and down, and one task's container killed: all requests are answered."""
+    with Load(addresses(both), "/demo/hello").running() as load:
+        for order in ("start-first", "stop-first"):
+            for parallelism in ("1", "2"):
+                with load.doing(f"the update {order}, {parallelism} at a time"):
+                    crowd.update("--force", "--update-order", order, "--update-parallelism", parallelism)
+                    crowd.wait_for(4)
+        for replicas in (8, 2):
+            with load.doing(f"scaling to {replicas}"):
+                crowd.scale(replicas)
+                crowd.wait_for(replicas)
+        with load.doing("the kill of one of two containers"):
+            killed = crowd.containers[0]
+            killed.node.docker("kill", killed.id)
+            eventually(lambda: is_replaced(crowd, killed))
+            crowd.wait_for(2)
+    assert load.failures == [], load.told()
+    assert len(load.times) > 2000, load.told()
+    assert len(load.tasks) >= 24, load.told()
+
+
+def is_replaced(service: Service, killed: Container) -> bool:
+    """Tell whether a container is no longer among those of a service."""
+    return killed.id not in {container.id for container in service.containers}
