@@ -92,12 +92,11 @@ def request(
     user: str | None = None,
     token: str | None = None,
     body: str | None = None,
-    kind: str | None = None,
+    headers: Mapping[str, str] | None = None,
     timeout: float = 5,
 ) -> Answer:
-    """Send one request; ``user`` is ``name:password``, ``token`` that of the API, ``kind`` the media type of a body."""
-    given = {"Host": host, "Content-Type": kind}
-    headers = {name: value for name, value in given.items() if value}
+    """Send one request; ``user`` is ``name:password``, ``token`` that of the API."""
+    headers = {**(headers or {}), **({"Host": host} if host else {})}
     if user:
         headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
     if token:

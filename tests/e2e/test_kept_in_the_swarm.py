@@ -53,8 +53,9 @@ class Site:
     def ask(self, method: str, path: str, body: str | None = None, token: str | None = TOKEN) -> Answer:
         """Send a request to the API of one proxy."""
         replica = self.proxy.containers[0]
-        kind = "application/json" if body and body.startswith("{") else None
-        return replica.get(path, target=API, method=method, body=body, kind=kind, token=token, timeout=30)
+        kind = "application/json" if body and body.startswith("{") else "application/x-pem-file"
+        headers = {"Content-Type": kind} if body else {}
+        return replica.get(path, target=API, method=method, body=body, headers=headers, token=token, timeout=30)
 
     def restart_all(self) -> None:
         """Have no proxy and no listener any more, then all of them again, the listener last."""
