@@ -53,8 +53,9 @@ WORKDIR /
 EXPOSE 80 443 8080
 # A replica is healthy once it has converged for the first time, and that may have to wait for a listener. A controller that
 # died is back within seconds, and HAProxy serves meanwhile: not a reason to replace the task. Each check costs a new
-# process in the container, so the interval is a compromise; --health-interval changes it.
-HEALTHCHECK --interval=5s --timeout=3s --start-period=10m --retries=3 \
+# process in the container, so the interval is a compromise; --health-interval changes it. On a node that is overloaded
+# that process is slow, too: to replace the task, and others with it, would be the worst that can be done there.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=10m --retries=5 \
     CMD ["/opt/swarmgate/bin/python", "-I", "-m", "controller.healthcheck"]
 # The base image stops HAProxy with SIGUSR1, which is for HAProxy itself: here the controller drains it.
 STOPSIGNAL SIGTERM

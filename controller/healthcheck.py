@@ -8,7 +8,7 @@ import socket
 import sys
 
 _SECRETS = "/run/secrets"
-_TIMEOUT = 2.0
+_TIMEOUT = 8.0
 _LARGEST = 65536
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - an address to compare with
 """Addresses that stand for all of a machine's, and one of these."""

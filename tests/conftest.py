@@ -3,11 +3,14 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
+from e2e.turn import RUN_FOLDER, NotOurTurnError, take_turn, this_run
 
 REQUIRE_ALL = bool(os.environ.get("SWARMGATE_REQUIRE_ALL"))
 """Set where every test has to run (in CI): a skipped test then fails the run."""
@@ -52,6 +55,28 @@ def docker_engine() -> str:
     if told != "true":
         pytest.skip(f"no Docker Engine that manages a Swarm answers at {host}; bring one up with: tests/testbed/up")
     return host
+
+
+_TURN = pytest.StashKey[IO[str]]()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Have the testbed's Swarm to this run alone, from the first test that needs it to the end of the process.
+
+    It is waited for here since no test's time limit has begun yet.
+    """
+    if item.get_closest_marker("swarm") and _TURN not in item.config.stash and RUN_FOLDER.is_dir():
+        try:
+            item.config.stash[_TURN] = take_turn(RUN_FOLDER / "tests.lock", this_run(), tell=_tell)
+        except NotOurTurnError as error:
+            pytest.exit(str(error), returncode=pytest.ExitCode.TESTS_FAILED)
+    return (yield)
+
+
+def _tell(line: str) -> None:
+    """Print a line past all that pytest captures."""
+    print(f"\n{line}", file=sys.__stderr__, flush=True)
 
 
 @pytest.hookimpl(trylast=True)

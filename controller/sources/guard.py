@@ -1,8 +1,8 @@
 """The last line before a world is believed: what looks like an accident is read twice, what was good is kept.
 
 A Swarm that has just lost its quorum, a manager that has not caught up, or a listener that has just started may
-answer correctly that there are no services. Acting on it would take every site down at once; waiting for a second
-reading costs a moment, and only when so much vanishes.
+answer correctly that there are no services, or that these have no tasks. Acting on it would take every site down at
+once; waiting for a second reading costs a moment, and only when so much vanishes.
 """
 
 import asyncio
@@ -24,17 +24,17 @@ FEW = 10
 
 
 class SnapshotGuard:
-    """Decides whether a snapshot is believed: at once, or only when the next one names the same services."""
+    """Decides whether a snapshot is believed: at once, or only when the next one has lost the same."""
 
     def __init__(self, accepted: Snapshot | None = None) -> None:
         self.accepted = accepted
-        self._held: frozenset[str] | None = None
+        self._held: tuple[frozenset[str], ...] | None = None
 
     def admits(self, snapshot: Snapshot) -> bool:
         """True if the snapshot is now the accepted one; False if it is held until another agrees with it."""
-        names = _names(snapshot)
-        if is_suspicious(self.accepted, snapshot) and names != self._held:
-            self._held = names
+        left = _names(snapshot), _with_tasks(snapshot)
+        if is_suspicious(self.accepted, snapshot) and left != self._held:
+            self._held = left
             return False
         self._held = None
         self.accepted = snapshot
@@ -42,16 +42,28 @@ class SnapshotGuard:
 
 
 def is_suspicious(accepted: Snapshot | None, snapshot: Snapshot) -> bool:
-    """True if nothing is left, or less than half of ten services or more, or if the first snapshot ever is empty."""
+    """True if nothing is left, or less than half of ten services or more, or if the first snapshot ever is empty.
+
+    The same holds for the tasks of services that want some: a service is lost, too, if it has no task any more.
+    """
     if accepted is None:
         return not snapshot.services
-    before = _names(accepted)
-    left = len(before & _names(snapshot))
-    return bool(before) and (not snapshot.services or (len(before) >= FEW and left * 2 < len(before)))
+    wanting = frozenset(service.name for service in snapshot.services if service.replicas != 0)
+    served = _with_tasks(accepted) & wanting
+    return _is_loss(_names(accepted), _names(snapshot)) or _is_loss(served, _with_tasks(snapshot))
+
+
+def _is_loss(before: frozenset[str], after: frozenset[str]) -> bool:
+    return bool(before) and (not after or (len(before) >= FEW and len(before & after) * 2 < len(before)))
 
 
 def _names(snapshot: Snapshot) -> frozenset[str]:
     return frozenset(service.name for service in snapshot.services)
+
+
+def _with_tasks(snapshot: Snapshot) -> frozenset[str]:
+    """Return the names of the services that have tasks, running or about to."""
+    return frozenset(service.name for service in snapshot.services if service.tasks)
 
 
 class GuardedSource:
@@ -135,14 +147,16 @@ class GuardedSource:
             return first
         known = len(guard.accepted.services) if guard.accepted else 0
         if known:
-            _log.warning("Smaller snapshot held until confirmed", services=len(first.services), known=known)
+            left = {"services": len(first.services), "with_tasks": len(_with_tasks(first))}
+            _log.warning("Smaller snapshot held until confirmed", **left, known=known)
         await asyncio.sleep(self._confirm_after)
         second = await self._inner.snapshot()
         if guard.admits(second):
             _log.info("Snapshot confirmed", services=len(second.services), known=known)
             return second
         raise SourceUnavailableError(
-            f"the source lost most of its {known} services at once, and named others when asked again: not believed yet"
+            f"the source lost most of its {known} services at once, or all tasks of most, and named others when asked "
+            "again: not believed yet"
         )
 
     def _keep(self, guard: SnapshotGuard, last_good: Snapshot | None, snapshot: Snapshot) -> Snapshot:

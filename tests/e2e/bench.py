@@ -83,18 +83,30 @@ class Answer:
 
 
 def request(
-    address: str, port: int, path: str, *, host: str | None = None, user: str | None = None, timeout: float = 5
+    address: str,
+    port: int,
+    path: str,
+    *,
+    method: str = "GET",
+    host: str | None = None,
+    user: str | None = None,
+    token: str | None = None,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 5,
 ) -> Answer:
-    """Send one GET request; ``user`` is ``name:password``."""
-    headers = {"Host": host} if host else {}
+    """Send one request; ``user`` is ``name:password``, ``token`` that of the API."""
+    headers = {**(headers or {}), **({"Host": host} if host else {})}
     if user:
         headers["Authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, body=body, headers=headers)
         answer = connection.getresponse()
-        body = answer.read().decode(errors="replace")
-        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, body)
+        told = answer.read().decode(errors="replace")
+        return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, told)
     finally:
         connection.close()
 
@@ -266,6 +278,18 @@ class Swarm:
         """Create a secret as ``echo content | docker secret create name -`` does."""
         self.docker("secret", "create", "--label", OURS, name, "-", given=f"{content}\n")
 
+    def kept(self) -> dict[str, str]:
+        """What the API keeps in the Swarm for these tests, in clear text by the name of the config object."""
+        found = {}
+        for name in self._names_of_kept():
+            (config,) = json.loads(self.docker("config", "inspect", name))
+            found[name] = base64.b64decode(config["Spec"]["Data"]).decode()
+        return found
+
+    def _names_of_kept(self) -> list[str]:
+        names = self.docker("config", "ls", "--filter", "label=swarmgate.declared", "--format", "{{.Name}}").split()
+        return [name for name in names if re.match(rf"swarmgate-\w+-{STACK}-", name)]
+
     def containers(self, service: str) -> list[Container]:
         """The running containers of a service, on all nodes."""
         return [
@@ -284,6 +308,8 @@ class Swarm:
             if ids:
                 node.docker("rm", "--force", "--volumes", *ids)
         self._remove("secret")
+        for name in self._names_of_kept():
+            self.docker("config", "rm", name)
         # A network is gone once the last task has left it.
         eventually(lambda: self._remove("network"), within=60)
 

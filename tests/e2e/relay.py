@@ -1,5 +1,6 @@
-"""A Docker API that can be made to fail: a socket that leads to the real one, or misbehaves."""
+"""A Docker API that can be made to fail, and tells what it was asked: a socket that leads to the real one."""
 
+import re
 import shutil
 import socket
 import tempfile
@@ -11,6 +12,7 @@ from typing import Literal
 
 Mode = Literal["faithful", "refused", "silent", "cut"]
 
+_REQUEST_LINE = re.compile(rb"^([A-Z]+) (/\S*) HTTP/1\.1\r$", re.MULTILINE)
 _CUT_AFTER = 300
 """Bytes: within the body of an answer."""
 
@@ -28,6 +30,7 @@ class Relay:
         self._mode: Mode = "faithful"
         self._server: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._said: list[bytearray] = []
 
     @property
     def mode(self) -> Mode:
@@ -43,6 +46,11 @@ class Relay:
             self.stop()
         elif self._server is None:
             self.start()
+
+    def requests(self) -> list[str]:
+        """What was asked so far, as ``METHOD /path?query`` without the version of the API."""
+        lines = [line for said in tuple(self._said) for line in _REQUEST_LINE.findall(bytes(said))]
+        return [f"{method.decode()} {re.sub(r'^/v[0-9.]+', '', path.decode())}" for method, path in lines]
 
     def start(self) -> None:
         """Take connections from now on."""
@@ -72,13 +80,19 @@ class Relay:
             docker = socket.socket(socket.AF_UNIX)
             docker.connect(self._upstream)
             self._open |= {client, docker}
-            threading.Thread(target=self._pass_on, args=(client, docker, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(docker, client, True), daemon=True).start()
+            said = bytearray()
+            self._said.append(said)
+            threading.Thread(target=self._pass_on, args=(client, docker, said), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(docker, client, None), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:  # noqa: FBT001
+    def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray | None) -> None:
+        """Pass on what one side says; ``said`` takes in what the client does, and is None for what Docker answers."""
+        answers = said is None
         passed = 0
         with suppress(OSError):
             while data := source.recv(65536):
+                if said is not None:
+                    said += data
                 if self._mode == "silent":
                     continue
                 if self._mode == "cut" and answers:

@@ -4,7 +4,6 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -453,33 +452,3 @@ def test_a_proxy_on_a_manager_needs_no_listener(swarm: Swarm) -> None:
         alone.answers("/other", 503)
     finally:
         alone.remove()
-
-
-def test_no_request_is_lost_while_a_service_is_scaled_and_updated(proxy: Proxy, demo: Service) -> None:
-    """Under load, updated task by task and scaled down: every answer is 200, and nothing is reloaded."""
-    demo.scale(3)
-    demo.wait_for(3)
-    before = proxy.reloads()
-    with ThreadPoolExecutor() as pool:
-        over: list[bool] = []
-        streams = [pool.submit(request_until, proxy, over) for _ in range(2)]
-        try:
-            demo.update("--env-add", "DB=another", "--update-order", "start-first", "--update-parallelism", "1")
-            demo.wait_for(3)
-            demo.scale(1)
-            demo.wait_for(1)
-        finally:
-            over.append(True)
-        answers = [status for stream in streams for status in stream.result()]
-    assert len(answers) > 100
-    assert set(answers) == {200}
-    assert proxy.reloads() == before
-
-
-def request_until(proxy: Proxy, over: list[bool]) -> list[int]:
-    """Send one request after the other until told that it is over; return the status of each."""
-    (replica,) = proxy.containers
-    statuses = []
-    while not over:
-        statuses.append(replica.get("/demo/hello").status)
-    return statuses

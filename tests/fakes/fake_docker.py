@@ -62,6 +62,8 @@ class Fault(StrEnum):
     """A body that is no JSON."""
     WRONG = "wrong"
     """A body that is JSON, but not what was asked for."""
+    EMPTY = "empty"
+    """A list with nothing in it."""
     TRICKLE = "trickle"
     """The body byte by byte, for ever: no read times out, and no answer ends."""
     SLOW = "slow"
@@ -355,6 +357,7 @@ class FakeDocker:
             Fault.HALF_JSON: (200, half),
             Fault.GARBAGE: (200, b"<html>it works</html>"),
             Fault.WRONG: (200, b'{"message":"hello"}'),
+            Fault.EMPTY: (200, b"[]"),
         }
         if fault is Fault.HANG:
             await asyncio.Event().wait()

@@ -13,6 +13,7 @@ from sources.watched import Watched, watching
 from controller.errors import SourceUnavailableError
 from controller.sources import docker_api, docker_connection
 from controller.sources.docker_api import DockerSource, poll_interval
+from controller.sources.guard import GuardedSource
 from models.snapshot import Snapshot, SwarmService, Task
 
 OPTED_IN = {"com.df.notify": "true"}
@@ -105,6 +106,22 @@ async def test_every_fault_is_told_and_the_next_reading_is_good(
     assert source.error == str(caught.value)
     assert [service.name for service in (await source.snapshot()).services] == ["web"]
     assert source.error is None
+
+
+@pytest.mark.parametrize("fault", [Fault.EMPTY, Fault.ERROR, Fault.HALF_JSON, Fault.TRUNCATED])
+async def test_a_bad_answer_about_tasks_takes_no_task_away(
+    docker: FakeDocker, source: DockerSource, fault: Fault
+) -> None:
+    """Also one that looks good: that nothing runs is only believed if it is said twice."""
+    docker.add_service("web", OPTED_IN, replicas=2)
+    guarded = GuardedSource(source, confirm_after=0.01)
+    good = await guarded.snapshot()
+    docker.fail(fault, "/tasks", times=1)
+    assert await guarded.snapshot() == good
+    for task in docker.tasks_of("web"):
+        docker.end_task(task["ID"])
+    (web,) = (await guarded.snapshot()).services
+    assert web.tasks == ()
 
 
 @pytest.mark.parametrize("fault", [Fault.HANG, Fault.GARBAGE, Fault.ERROR, Fault.TRUNCATED])

@@ -18,6 +18,7 @@ from models.snapshot import Snapshot
 
 MANY = [f"web-{number}" for number in range(10)]
 EMPTY = Snapshot()
+ONE, OTHER = ({"id": "one"},), ({"id": "other"},)
 AWAY = SourceUnavailableError("the engine is away")
 MOMENT = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -54,6 +55,12 @@ def names(snapshot: Snapshot) -> set[str]:
     return {service.name for service in snapshot.services}
 
 
+def some_with_tasks(number: int) -> Snapshot:
+    """Return the world of many services of which only so many have a task."""
+    services = (*world(*MANY[:number], tasks=ONE).services, *world(*MANY[number:]).services)
+    return Snapshot(services=services)
+
+
 @pytest.mark.parametrize(
     ("accepted", "snapshot", "expected"),
     [
@@ -68,6 +75,12 @@ def names(snapshot: Snapshot) -> set[str]:
         pytest.param(world(*MANY[:9]), world(*MANY[:1]), False, id="most of nine are gone"),
         pytest.param(world(*MANY), world(*(f"new-{name}" for name in MANY)), True, id="all are others"),
         pytest.param(world(*MANY), world(*MANY, "more"), False, id="one more"),
+        pytest.param(world("web", tasks=ONE), world("web"), True, id="the last tasks are gone"),
+        pytest.param(world("web", tasks=ONE), world("web", replicas=0), False, id="and none are wanted"),
+        pytest.param(world("web", tasks=ONE), world("web", tasks=OTHER), False, id="the last task is another one"),
+        pytest.param(world("web"), world("web"), False, id="there still are no tasks"),
+        pytest.param(world(*MANY, tasks=ONE), some_with_tasks(5), False, id="half of ten have no tasks"),
+        pytest.param(world(*MANY, tasks=ONE), some_with_tasks(4), True, id="more than half of ten have no tasks"),
     ],
 )
 def test_what_is_suspicious(accepted: Snapshot | None, snapshot: Snapshot, expected: bool) -> None:  # noqa: FBT001
@@ -94,6 +107,15 @@ async def test_an_accident_is_never_seen() -> None:
     await source.snapshot()
     assert names(await source.snapshot()) == set(MANY)
     assert source.error is None
+
+
+async def test_tasks_that_vanish_all_at_once_are_there_until_another_reading_agrees() -> None:
+    with_tasks, without = world("web", "api", tasks=ONE), world("web", "api")
+    source = guarded(Told(with_tasks, without, with_tasks, without, without))
+    await source.snapshot()
+    assert all(service.tasks for service in (await source.snapshot()).services)
+    assert source.error is None
+    assert not any(service.tasks for service in (await source.snapshot()).services)
 
 
 async def test_a_real_loss_is_believed_after_a_moment() -> None:

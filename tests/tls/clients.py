@@ -43,10 +43,12 @@ def old_context() -> ssl.SSLContext:
     return made
 
 
-def handshake(port: int, name: str | None = None, client: ssl.SSLContext | None = None) -> tuple[int, str | None]:
+def handshake(
+    port: int, name: str | None = None, client: ssl.SSLContext | None = None, *, address: str = "127.0.0.1"
+) -> tuple[int, str | None]:
     """Shake hands, asking for a name or for none; return the serial number shown, and the protocol agreed upon."""
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=5) as connection,
+        socket.create_connection((address, port), timeout=5) as connection,
         (client or context()).wrap_socket(connection, server_hostname=name) as tls,
     ):
         shown = tls.getpeercert(binary_form=True)
