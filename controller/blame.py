@@ -1,17 +1,24 @@
-"""Whose fault it is that HAProxy refuses a configuration: by the lines and sections that it names, or by halving.
+"""Whose fault it is that HAProxy refuses a configuration: by the lines and sections that it names, or by asking it.
 
 It is a service's, or that of whoever set the proxy's variables.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from controller.errors import ConfigRejectedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
+from controller.suspects import Suspects
 from render.files import Rendered
 from render.origins import variable_of
 
+Check = Callable[[Rendered], Awaitable[None]]
+"""Asks HAProxy about a configuration; raises `ConfigRejectedError` if it would not load it."""
 Objection = Callable[[frozenset[str]], Awaitable[ConfigRejectedError | None]]
 """Asks HAProxy about the configuration without some services; None if it would load that."""
+Group = tuple[str, ...]
+"""Services that bring the same lines: all of them are good or bad."""
 
 
 def named_by_haproxy(error: ConfigRejectedError, rendered: Rendered) -> dict[str, str]:
@@ -27,6 +34,86 @@ def _owners(words_by_line: Mapping[int, str], rendered: Rendered) -> dict[str, s
         for service in rendered.owners.get(line, ()):
             found.setdefault(service, words)
     return found
+
+
+async def blamed(
+    error: ConfigRejectedError, rendered: Rendered, changed: Sequence[str], check: Check, objection: Objection
+) -> dict[str, str]:
+    """Find the services whose lines HAProxy refuses, with its words; none if it does not help to leave out any.
+
+    Those that it names need not be all: it reads no further than its first serious complaint. So the others are asked
+    about, those that have ``changed`` first, since it has taken what it runs. If each is good by itself, one of them is
+    looked for that is refused beside others, by leaving some out (``objection``).
+    """
+    inquiry = Inquiry(Suspects(rendered), check)
+    inquiry.found |= named_by_haproxy(error, rendered)
+    changed = [name for name in changed if name not in inquiry.found]
+    await inquiry.about(changed)
+    if inquiry.found:
+        return inquiry.found
+    others = sorted({name for names in rendered.owners.values() for name in names}.difference(changed))
+    await inquiry.about(others)
+    found = None if inquiry.found else await found_by_halving(error, (*others, *changed), objection)
+    return dict((found,)) if found else inquiry.found
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """Asks HAProxy about services alone, all at once and then, where it names nobody, about one half and the other.
+
+    Without names, a bad one among n costs two questions each time n doubles; about good ones one question is enough.
+    ``found`` are the bad ones with HAProxy's words.
+    """
+
+    suspects: Suspects
+    check: Check
+    found: dict[str, str] = field(default_factory=dict)
+    _nobody: bool | None = None
+
+    async def about(self, services: Sequence[str]) -> None:
+        """Find the bad ones among services."""
+        await self._ask(self.suspects.groups(services))
+
+    async def _ask(self, groups: Sequence[Group]) -> None:
+        while groups := [group for group in groups if group[0] not in self.found]:
+            asked = self.suspects.alone((group[0] for group in groups), self.found)
+            error = await self._objection(asked)
+            if error is None:
+                return
+            named = named_by_haproxy(error, asked)
+            if named.keys() <= self.found.keys():
+                await self._divide(groups, error)
+                return
+            self.found |= named
+
+    async def _divide(self, groups: Sequence[Group], error: ConfigRejectedError) -> None:
+        if await self._is_nobodys():
+            return
+        if len(groups) > 1:
+            middle = len(groups) // 2
+            await asyncio.gather(self._ask(groups[:middle]), self._ask(groups[middle:]))
+        elif await self._is_bad_itself(groups[0][0]):
+            self.found |= dict.fromkeys(groups[0], plain_words(error.output))
+
+    async def _is_bad_itself(self, service: str) -> bool:
+        """Return whether those that a refused service refers to are good without it."""
+        companions = self.suspects.companions(service)
+        if not companions:
+            return True
+        return await self._objection(self.suspects.alone(companions, {service, *self.found})) is None
+
+    async def _is_nobodys(self) -> bool:
+        """Return whether HAProxy refuses even what is for all."""
+        if self._nobody is None:
+            self._nobody = await self._objection(self.suspects.alone(())) is not None
+        return self._nobody
+
+    async def _objection(self, rendered: Rendered) -> ConfigRejectedError | None:
+        try:
+            await self.check(rendered)
+        except ConfigRejectedError as error:
+            return error
+        return None
 
 
 async def found_by_halving(

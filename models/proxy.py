@@ -87,6 +87,14 @@ class TemplateTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class LastGood:
+    """A form of a service that can be gone back to, and the labels that it was read from."""
+
+    form: ProxyService
+    labels: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TcpFrontend:
     """A port that is passed through to one backend; ``timeout_client`` is in seconds."""
 
@@ -117,7 +125,7 @@ class Desired:
     routing: RoutingTable = field(default_factory=RoutingTable)
     redirects: Mapping[str, str] = field(default_factory=dict)
     certificates: CertificateList = field(default_factory=CertificateList)
-    forms: Mapping[str, ProxyService] = field(default_factory=dict)
+    forms: Mapping[str, LastGood] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     own_routes: tuple[OwnRoutes, ...] = ()

@@ -35,7 +35,8 @@ class Label:
     """The declaration of one label, in the metadata of its field.
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
+    broken value fails closed; ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown.
+    ``tcp``: means something with ``reqMode=tcp`` too.
     ``not_with_sni``: why it cannot be honoured with ``reqMode=sni``, if it cannot.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
     one, which still works.
@@ -46,6 +47,7 @@ class Label:
     indexed: bool = True
     effect: Effect = Effect.RUNTIME
     restricts: bool = False
+    opens: bool = False
     secret: bool = False
     tcp: bool = False
     not_with_sni: str = ""
