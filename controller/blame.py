@@ -76,7 +76,7 @@ class Inquiry:
 
     async def _ask(self, groups: Sequence[Group]) -> None:
         while groups := [group for group in groups if group[0] not in self.found]:
-            asked = self.suspects.alone((group[0] for group in groups), self.found)
+            asked = self.suspects.alone(group[0] for group in groups)
             error = await self._objection(asked)
             if error is None:
                 return
@@ -92,15 +92,8 @@ class Inquiry:
         if len(groups) > 1:
             middle = len(groups) // 2
             await asyncio.gather(self._ask(groups[:middle]), self._ask(groups[middle:]))
-        elif await self._is_bad_itself(groups[0][0]):
+        else:
             self.found |= dict.fromkeys(groups[0], plain_words(error.output))
-
-    async def _is_bad_itself(self, service: str) -> bool:
-        """Return whether those that a refused service refers to are good without it."""
-        companions = self.suspects.companions(service)
-        if not companions:
-            return True
-        return await self._objection(self.suspects.alone(companions, {service, *self.found})) is None
 
     async def _is_nobodys(self) -> bool:
         """Return whether HAProxy refuses even what is for all."""

@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from render.files import Rendered
 from render.reduced import reduced
 
 _OWN = re.compile(r"    server |backend \S+ ")
 """Lines that have names and addresses of their own, in which no two services are alike and which are never refused."""
-_WORD = re.compile(r"[\w.:-]+")
 
 
 @dataclass(frozen=True)
@@ -27,29 +26,9 @@ class Suspects:
                 found.setdefault(tuple(filter(None, map(_comparable, lines))), []).append(service)
         return [tuple(group) for group in found.values()]
 
-    def alone(self, services: Iterable[str], without: Iterable[str] = ()) -> Rendered:
-        """Return the configuration of some services alone, with those that they refer to, less those ``without``."""
-        wanted: set[str] = set()
-        waiting = set(services)
-        while waiting:
-            wanted |= waiting
-            waiting = {each for service in waiting for each in self.companions(service)} - wanted
-        return reduced(self.rendered, wanted.difference(without))
-
-    def companions(self, service: str) -> frozenset[str]:
-        """Return the services whose backends a service's lines refer to, such as by their tables."""
-        return self._companions.get(service, frozenset())
-
-    @cached_property
-    def _companions(self) -> Mapping[str, frozenset[str]]:
-        backends = self.rendered.backends
-        words_of = lru_cache(maxsize=None)(lambda line: frozenset(_WORD.findall(line)) & backends.keys())
-        found: dict[str, frozenset[str]] = {}
-        for service, lines in self._lines.items():
-            named = {backend for line in lines for backend in words_of(line)}
-            if others := {each for backend in named for each in backends[backend].services} - {service}:
-                found[service] = frozenset(others)
-        return found
+    def alone(self, services: Iterable[str]) -> Rendered:
+        """Return the configuration of some services alone; none refers to what is another's."""
+        return reduced(self.rendered, frozenset(services))
 
     @cached_property
     def _lines(self) -> Mapping[str, list[str]]:

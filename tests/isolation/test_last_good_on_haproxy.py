@@ -1,6 +1,9 @@
 """A service whose new labels HAProxy refuses: what it took before stays in force, unless that would open up."""
 
+import asyncio
+
 import pytest
+from haproxy.loopback import free_port, get
 from isolation.conftest import Proxy
 
 from controller.templates import TemplateFile
@@ -139,16 +142,25 @@ async def test_a_template_that_is_refused_stays_what_it_was(proxy: Proxy) -> Non
     assert (await proxy.status("/web"), proxy.told("web")) == (200, ("Programmed", ""))
 
 
-async def test_services_that_need_each_other_come_back_together(proxy: Proxy) -> None:
-    """One refers to the table of a bad one, so it is refused as well; both are back when the bad one is mended."""
-    table = "stick-table type ip size 100 expire 1m store gpc0"
-    proxy.put("counts", {"servicePath": "/counts", "backendExtra": f"{table}\n{REFUSED}"})
-    proxy.put(
-        "asks", {"servicePath": "/asks", "backendExtra": f"http-request track-sc0 src table {proxy.be('counts')}"}
-    )
+async def test_the_others_of_a_group_take_over_from_a_bad_leader(proxy: Proxy) -> None:
+    """The options of a group's backend are those of its oldest service, and so are its faults."""
+    port = free_port()
+    group = {"reqMode": "tcp", "srcPort": str(port), "serviceGroup": "pool"}
+    proxy.put("leader", {**group, "backendExtra": REFUSED})
+    proxy.put("member", group, younger=1)
     proxy.put("good", {"servicePath": "/good"})
     await proxy.converge()
-    assert [await proxy.status(f"/{name}") for name in ("counts", "asks", "good")] == [503, 503, 200]
-    proxy.put("counts", {"servicePath": "/counts", "backendExtra": table})
+    assert await proxy.status("/good") == 200
+    assert [proxy.told(name)[0] for name in ("leader", "member")] == ["ConfigRejected", "Programmed"]
+    assert (await asyncio.to_thread(get, port, "/"))[0] == 200
+
+
+async def test_a_bad_pattern_of_a_traffic_group_costs_its_services_alone(proxy: Proxy) -> None:
+    """The rule of a shared route belongs to those who share it."""
+    shared = {"servicePath": "^/(", "pathType": "path_reg", "trafficGroup": "shop"}
+    proxy.put("blue", shared)
+    proxy.put("green", shared, younger=1)
+    proxy.put("good", {"servicePath": "/good"})
     await proxy.converge()
-    assert [await proxy.status(f"/{name}") for name in ("counts", "asks", "good")] == [200, 200, 200]
+    assert await proxy.status("/good") == 200
+    assert [proxy.told(name)[0] for name in ("blue", "green", "good")] == [*["ConfigRejected"] * 2, "Programmed"]
