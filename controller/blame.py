@@ -57,11 +57,19 @@ async def blamed(
     return dict((found,)) if found else inquiry.found
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """HAProxy's refusal of some services alone, and those that it names with its words."""
+
+    error: ConfigRejectedError
+    named: Mapping[str, str]
+
+
 @dataclass(slots=True)
 class Inquiry:
     """Asks HAProxy about services alone, all at once and then, where it names nobody, about one half and the other.
 
-    Without names, a bad one among n costs two questions each time n doubles; about good ones one question is enough.
+    Without names, a bad one among n costs two questions at most each time n doubles; all good ones cost one together.
     ``found`` are the bad ones with HAProxy's words.
     """
 
@@ -75,38 +83,50 @@ class Inquiry:
         await self._ask(self.suspects.groups(services))
 
     async def _ask(self, groups: Sequence[Group]) -> None:
-        while groups := [group for group in groups if group[0] not in self.found]:
-            asked = self.suspects.alone(group[0] for group in groups)
-            error = await self._objection(asked)
-            if error is None:
-                return
-            named = named_by_haproxy(error, asked)
-            if named.keys() <= self.found.keys():
-                await self._divide(groups, error)
-                return
-            self.found |= named
+        if refusal := await self._refusal(groups):
+            await self._follow(groups, refusal)
 
-    async def _divide(self, groups: Sequence[Group], error: ConfigRejectedError) -> None:
-        if await self._is_nobodys():
+    async def _follow(self, groups: Sequence[Group], refusal: _Refusal | None) -> None:
+        """Find the bad ones among groups that are refused together: those that are named, then the others."""
+        while refusal is not None and refusal.named.keys() - self.found.keys():
+            self.found |= refusal.named
+            groups = [group for group in groups if group[0] not in self.found]
+            refusal = await self._refusal(groups)
+        if refusal is not None and not await self._is_nobodys():
+            await self._divide(groups, refusal)
+
+    async def _divide(self, groups: Sequence[Group], refusal: _Refusal) -> None:
+        """Find the bad ones among groups that are refused together without a name."""
+        if len(groups) == 1:
+            self.found |= dict.fromkeys(groups[0], plain_words(refusal.error.output))
             return
-        if len(groups) > 1:
-            middle = len(groups) // 2
-            await asyncio.gather(self._ask(groups[:middle]), self._ask(groups[middle:]))
+        one, other = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+        if known := await self._refusal(one):
+            await asyncio.gather(self._follow(one, known), self._ask(other))
         else:
-            self.found |= dict.fromkeys(groups[0], plain_words(error.output))
+            await self._divide(other, refusal)
 
     async def _is_nobodys(self) -> bool:
         """Return whether HAProxy refuses even what is for all."""
         if self._nobody is None:
-            self._nobody = await self._objection(self.suspects.alone(())) is not None
+            self._nobody = await _objection(self.check, self.suspects.alone(())) is not None
         return self._nobody
 
-    async def _objection(self, rendered: Rendered) -> ConfigRejectedError | None:
-        try:
-            await self.check(rendered)
-        except ConfigRejectedError as error:
-            return error
-        return None
+    async def _refusal(self, groups: Sequence[Group]) -> _Refusal | None:
+        """Ask about groups, of each about one service."""
+        if not groups:
+            return None
+        asked = self.suspects.alone(group[0] for group in groups)
+        error = await _objection(self.check, asked)
+        return _Refusal(error, named_by_haproxy(error, asked)) if error else None
+
+
+async def _objection(check: Check, rendered: Rendered) -> ConfigRejectedError | None:
+    try:
+        await check(rendered)
+    except ConfigRejectedError as error:
+        return error
+    return None
 
 
 async def found_by_halving(
