@@ -4,16 +4,17 @@ One whose labels became invalid keeps its last valid form, except when the broke
 answer 503 rather than open up. The same is done for one whose labels are valid and whose lines HAProxy refuses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
 from controller.endpoints import outside_host
-from models import conditions
+from models import conditions, notices
 from models.conditions import Condition
 from models.memo import Memo
 from models.narrowing import narrows
+from models.notices import Notice
 from models.proxy import LastGood
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.service import ProxyService
@@ -36,7 +37,7 @@ class Candidate:
     closed: bool = False
     keeps_templates: bool = False
     found: tuple[Condition, ...] = ()
-    deprecations: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @cached_property
     def seniority(self) -> tuple[object, ...]:
@@ -166,11 +167,18 @@ def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Conditio
         if rival is not candidate:
             owners[name], loser = sorted((rival, candidate), key=lambda each: each.seniority)
             losers.add(loser.swarm.name)
+    contested: dict[str, list[Notice]] = {}
     for loser in (each for each in candidates if each.swarm.name in losers):
-        owner = owners[loser.form.acl_name]
-        conflict = conditions.name_conflict(name=owner.form.acl_name, winner=owner.swarm.name)
+        name = loser.form.acl_name
+        conflict = conditions.name_conflict(name=name, winner=owners[name].swarm.name)
         refused[loser.swarm.name] = (*loser.found, conflict, conditions.not_programmed())
-    return Judged(tuple(each for each in candidates if each.swarm.name not in losers), refused)
+        contested.setdefault(name, []).append(notices.contested(f"the name {name}", by=loser.swarm.name))
+    winners = (each for each in candidates if each.swarm.name not in losers)
+    return Judged(tuple(_told(each, contested.get(each.form.acl_name, ())) for each in winners), refused)
+
+
+def _told(candidate: Candidate, news: Sequence[Notice]) -> Candidate:
+    return replace(candidate, notices=(*candidate.notices, *news)) if news else candidate
 
 
 def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:
@@ -181,7 +189,7 @@ def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | Non
     if reading.service is None:
         return None
     good = LastGood(reading.service, service.labels)
-    return Candidate(service, reading.service, good, found=(conditions.accepted(),), deprecations=reading.deprecations)
+    return Candidate(service, reading.service, good, found=(conditions.accepted(),), notices=_notices(reading))
 
 
 def _without_good_labels(
@@ -190,7 +198,7 @@ def _without_good_labels(
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
     reading = _read(service, service.labels, rules)
-    candidate = partial(Candidate, service, deprecations=reading.deprecations)
+    candidate = partial(Candidate, service, notices=_notices(reading))
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
@@ -214,6 +222,10 @@ def _previous(service: SwarmService, rules: LabelRules) -> LastGood | None:
 def _has_templates(form: ProxyService) -> bool:
     custom = form.destinations[0].custom
     return custom.template_fe_path is not None or custom.template_be_path is not None
+
+
+def _notices(reading: Reading) -> tuple[Notice, ...]:
+    return (*map(notices.deprecated, reading.deprecations), *map(notices.without_effect, reading.without_effect))
 
 
 def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:

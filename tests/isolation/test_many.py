@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from binaries import VERSIONS
 from isolation.conftest import Proxy
 
 SERVICES = 1_000
@@ -71,6 +72,7 @@ async def test_bad_at_a_change(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize("options", [pytest.param(lambda _: PLAIN, id="alike"), pytest.param(own, id="each its own")])
+@pytest.mark.parametrize("proxy", [pytest.param(VERSIONS[-1], marks=pytest.mark.haproxy)], indirect=True)
 async def test_bad_ones_that_haproxy_does_not_name(proxy: Proxy, options: Callable[[int], Mapping[str, str]]) -> None:
     """Halves are asked about, and services that bring the same lines count as one."""
     proxy.haproxy.mute = True
