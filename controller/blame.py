@@ -47,9 +47,8 @@ async def blamed(
     """
     inquiry = Inquiry(Suspects(rendered), check)
     inquiry.found |= named_by_haproxy(error, rendered)
-    changed = [name for name in changed if name not in inquiry.found]
     await inquiry.about(changed)
-    if inquiry.found:
+    if inquiry.found and inquiry.found.keys() <= set(changed):
         return inquiry.found
     others = sorted({name for names in rendered.owners.values() for name in names}.difference(changed))
     await inquiry.about(others)
@@ -79,8 +78,8 @@ class Inquiry:
     _nobody: bool | None = None
 
     async def about(self, services: Sequence[str]) -> None:
-        """Find the bad ones among services."""
-        await self._ask(self.suspects.groups(services))
+        """Find the bad ones among services, beside those that are found."""
+        await self._ask(self.suspects.groups(name for name in services if name not in self.found))
 
     async def _ask(self, groups: Sequence[Group]) -> None:
         if refusal := await self._refusal(groups):
