@@ -94,7 +94,7 @@ class Judge:
         self._settings = settings
         self._rules = settings.label_rules
         self._good = Memo(partial(_good_candidate, rules=self._rules))
-        self._last = Memo(self._judge)
+        self._last = {is_with_refusals: Memo(self._judge) for is_with_refusals in (False, True)}
 
     def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]) -> Judged:
         """Decide for every service which form of it is to be run.
@@ -104,8 +104,9 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, by service name.
         """
-        judged = self._last(bool(rejected), snapshot.services, dict(forms), dict(rejected))
-        self._last.forget_unused()
+        last = self._last[bool(rejected)]
+        judged = last("last", snapshot.services, dict(forms), dict(rejected))
+        last.forget_unused()
         return judged
 
     def _judge(

@@ -6,6 +6,7 @@ does not load them.
 """
 
 import asyncio
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -31,6 +32,8 @@ _QUESTIONS = ("show info", "help", "show map", "show backend", "show servers sta
 _RETIREMENT_DELAYS = (0.0, 0.02, 0.1)
 """Seconds before each attempt to delete: HAProxy closes a server's idle connections a moment after maintenance."""
 
+_CHECK = "check-"
+"""Begins the names of folders with files that HAProxy is only asked about."""
 _CHECKS_AT_ONCE = 2
 """HAProxy has requests to answer meanwhile."""
 
@@ -68,6 +71,8 @@ class HAProxyDataplane:
         for folder in (state / "haproxy", run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = StateLock(state)
+        for left_behind in run.glob(f"{_CHECK}*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
         self._run = run
         self._one_at_a_time = asyncio.Lock()
         self._few_at_a_time = asyncio.Semaphore(_CHECKS_AT_ONCE)
@@ -139,7 +144,7 @@ class HAProxyDataplane:
             TemporaryError: it does not say so in time.
         """
         async with self._few_at_a_time:
-            with tempfile.TemporaryDirectory(prefix="check-", dir=self._run) as folder:
+            with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
                 await asyncio.to_thread(write_files, Path(folder), rendered.files())
                 await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
 
