@@ -9,6 +9,7 @@ from benchmarks import (
     cold_start,
     control_plane,
     decoding,
+    isolation,
     latency,
     lost_requests,
     many_proxies,
@@ -32,13 +33,14 @@ class Subject:
 
 
 SUBJECTS = {
-    "throughput": Subject("How many requests a proxy can take, beside rivals", 9, throughput.run),
+    "throughput": Subject("How many requests a proxy can take, beside rivals", 7, throughput.run),
     "latency": Subject("How long requests take", 3, latency.run),
     "authentication": Subject("What a password costs", 2, authentication.run),
     "control-plane": Subject("What the controller does per pass, by stage", 4, control_plane.run),
     "decoding": Subject("What reading the Swarm takes", 1, decoding.run),
     "cold-start": Subject("From nothing to ready", 2, cold_start.run),
     "burst": Subject("Many services created at once", 1, burst.run),
+    "isolation": Subject("Some services that HAProxy refuses", 1, isolation.run),
     "steady-changes": Subject("A Swarm that never rests", 1.5, steady_changes.run),
     "swarm": Subject("From a change in a real Swarm to the first request", 4, swarm.run),
     "lost-requests": Subject("What is lost while everything changes", 2, lost_requests.run),

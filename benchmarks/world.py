@@ -3,7 +3,8 @@
 In a ``plain`` world each service has a path of its own, in a ``domain`` world a domain of its own (which is all that
 some rivals can do). A ``mixed`` world has them in proportions that a Swarm of many teams might have: what is
 shared there (users, header rules, timeouts) is shared here, and what is each service's own is its own. A
-``protected`` world has services with and without passwords.
+``protected`` world has services with and without passwords. In a ``spoilt`` world one of 50 services has labels that
+HAProxy refuses, and each has options of its own.
 """
 
 import base64
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-World = Literal["plain", "domain", "mixed", "protected"]
+World = Literal["plain", "domain", "mixed", "protected", "spoilt"]
 
 PREFIX = "com.df."
 # What `mkpasswd -m sha-512` makes of the word "benchmark".
@@ -49,6 +50,8 @@ _SHARES = {
 """How many of 200 services are of each kind."""
 
 KINDS = tuple(_SHARES)
+_REFUSED = ("timeout server soon", "http-request redirect location /x code 999", "retry-on no")
+"""Lines that are allowed and that HAProxy refuses; what stands behind them makes them different."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Request:
 class Service:
     """A service to be created; labels are without their prefix.
 
-    ``request`` is answered with 200 once the service is routed; None if the answer is a redirect.
+    ``request`` is answered with 200 once the service is routed; None if the answer is a redirect, or there is none.
     """
 
     name: str
@@ -103,6 +106,8 @@ def _kinds(world: World) -> tuple[str, ...]:
     """Return the order in which the kinds come: mixed, but the same everywhere, and plain first."""
     if world == "protected":
         return ("plain", "users", "hashed users")
+    if world == "spoilt":
+        return (*["own rewrite"] * 48, "refused", "own rewrite")
     if world != "mixed":
         return (world,)
     kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
@@ -159,6 +164,7 @@ def service_of(kind: str, number: int, port: int) -> Service:
         "rate limit": ({**at_path, "rateLimit": "1000000/10s"}, by_path),
         "health check": ({**at_path, "checkTcp": "true"}, by_path),
         "priority": ({**at_path, "priority": "10"}, by_path),
+        "refused": ({**at_path, "backendExtra": f"{_REFUSED[number // 50 % len(_REFUSED)]}{number}"}, None),
         "header match": ({**at_path, "serviceHeader": "X-Version:3"}, Request(path, headers={"X-Version": "3"})),
     }
     more, request = table[kind]

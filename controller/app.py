@@ -42,6 +42,7 @@ from controller.machine import machine_for
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
+from controller.remembered import saved_in
 from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
@@ -80,6 +81,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     dataplane = _dataplane(settings)
     certificates = _certificates(settings, secrets_dir)
     convergence = _Convergence(settings, declared, status)
+    memory = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules)
     reconciler = Reconciler(
         source=source,
         dataplane=dataplane,
@@ -89,6 +91,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
+        memory=memory,
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
@@ -120,6 +123,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         await dataplane.process.stop(settings.drain_timeout)
     finally:
         dataplane.close()
+        await memory.close()
         await declared.close()
     log.info("Stopped")
 

@@ -1,17 +1,24 @@
-"""Whose fault it is that HAProxy refuses a configuration: by the lines and sections that it names, or by halving.
+"""Whose fault it is that HAProxy refuses a configuration: by the lines and sections that it names, or by asking it.
 
 It is a service's, or that of whoever set the proxy's variables.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from controller.errors import ConfigRejectedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
+from controller.suspects import Suspects
 from render.files import Rendered
 from render.origins import variable_of
 
+Check = Callable[[Rendered], Awaitable[None]]
+"""Asks HAProxy about a configuration; raises `ConfigRejectedError` if it would not load it."""
 Objection = Callable[[frozenset[str]], Awaitable[ConfigRejectedError | None]]
 """Asks HAProxy about the configuration without some services; None if it would load that."""
+Group = tuple[str, ...]
+"""Services that bring the same lines: all of them are good or bad."""
 
 
 def named_by_haproxy(error: ConfigRejectedError, rendered: Rendered) -> dict[str, str]:
@@ -27,6 +34,98 @@ def _owners(words_by_line: Mapping[int, str], rendered: Rendered) -> dict[str, s
         for service in rendered.owners.get(line, ()):
             found.setdefault(service, words)
     return found
+
+
+async def blamed(
+    error: ConfigRejectedError, rendered: Rendered, changed: Sequence[str], check: Check, objection: Objection
+) -> dict[str, str]:
+    """Find the services whose lines HAProxy refuses, with its words; none if it does not help to leave out any.
+
+    Those that it names need not be all: it reads no further than its first serious complaint. So the others are asked
+    about, those that have ``changed`` first, since it has taken what it runs. If each is good by itself, one of them is
+    looked for that is refused beside others, by leaving some out (``objection``).
+    """
+    inquiry = Inquiry(Suspects(rendered), check)
+    inquiry.found |= named_by_haproxy(error, rendered)
+    await inquiry.about(changed)
+    if inquiry.found and inquiry.found.keys() <= set(changed):
+        return inquiry.found
+    others = sorted({name for names in rendered.owners.values() for name in names}.difference(changed))
+    await inquiry.about(others)
+    found = None if inquiry.found else await found_by_halving(error, (*others, *changed), objection)
+    return dict((found,)) if found else inquiry.found
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """HAProxy's refusal of some services alone, and those that it names with its words."""
+
+    error: ConfigRejectedError
+    named: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """Asks HAProxy about services alone, all at once and then, where it names nobody, about one half and the other.
+
+    Without names, a bad one among n costs two questions at most each time n doubles; all good ones cost one together.
+    ``found`` are the bad ones with HAProxy's words.
+    """
+
+    suspects: Suspects
+    check: Check
+    found: dict[str, str] = field(default_factory=dict)
+    _nobody: bool | None = None
+
+    async def about(self, services: Sequence[str]) -> None:
+        """Find the bad ones among services, beside those that are found."""
+        await self._ask(self.suspects.groups(name for name in services if name not in self.found))
+
+    async def _ask(self, groups: Sequence[Group]) -> None:
+        if refusal := await self._refusal(groups):
+            await self._follow(groups, refusal)
+
+    async def _follow(self, groups: Sequence[Group], refusal: _Refusal | None) -> None:
+        """Find the bad ones among groups that are refused together: those that are named, then the others."""
+        while refusal is not None and refusal.named.keys() - self.found.keys():
+            self.found |= refusal.named
+            groups = [group for group in groups if group[0] not in self.found]
+            refusal = await self._refusal(groups)
+        if refusal is not None and not await self._is_nobodys():
+            await self._divide(groups, refusal)
+
+    async def _divide(self, groups: Sequence[Group], refusal: _Refusal) -> None:
+        """Find the bad ones among groups that are refused together without a name."""
+        if len(groups) == 1:
+            self.found |= dict.fromkeys(groups[0], plain_words(refusal.error.output))
+            return
+        one, other = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+        if known := await self._refusal(one):
+            await asyncio.gather(self._follow(one, known), self._ask(other))
+        else:
+            await self._divide(other, refusal)
+
+    async def _is_nobodys(self) -> bool:
+        """Return whether HAProxy refuses even what is for all."""
+        if self._nobody is None:
+            self._nobody = await _objection(self.check, self.suspects.alone(())) is not None
+        return self._nobody
+
+    async def _refusal(self, groups: Sequence[Group]) -> _Refusal | None:
+        """Ask about groups, of each about one service."""
+        if not groups:
+            return None
+        asked = self.suspects.alone(group[0] for group in groups)
+        error = await _objection(self.check, asked)
+        return _Refusal(error, named_by_haproxy(error, asked)) if error else None
+
+
+async def _objection(check: Check, rendered: Rendered) -> ConfigRejectedError | None:
+    try:
+        await check(rendered)
+    except ConfigRejectedError as error:
+        return error
+    return None
 
 
 async def found_by_halving(

@@ -12,15 +12,17 @@ from types import MappingProxyType
 from controller.endpoints import Surroundings
 from controller.judging import Judged
 from controller.pieces import Part, Piece, piece_of
-from controller.tls import facts_of, list_all
-from models import conditions
+from controller.tls import facts_of, list_all, notices_of
+from models import conditions, notices
 from models.certificates import CertificateList
 from models.conditions import Condition
 from models.memo import Memo
+from models.notices import Notice
 from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
 from models.proxy import Backend, Desired, TcpFrontend, TemplateTexts
 from models.routing import Claim, Conflict, RoutingTable, build_routing
 from models.settings import ProxySettings
+from models.sharing import unshared
 
 
 class Builder:
@@ -93,6 +95,7 @@ class _Contest:
     frontends: dict[int, TcpFrontend] = field(default_factory=dict)
     name_claims: list[NameClaim] = field(default_factory=list)
     redirects: dict[str, tuple[str, Claim]] = field(default_factory=dict)
+    contested: list[tuple[str, Notice]] = field(default_factory=list)
 
     def enter(self, piece: Piece) -> list[Condition]:
         """Give a service what nobody has taken before, and return what is to be said of it."""
@@ -120,6 +123,7 @@ class _Contest:
             return claim.conflict
         user, owner = self.ports.setdefault(claim.port, (claim.user, piece.candidate.swarm.name))
         if user != claim.user:
+            self._contest(owner, f"port {claim.port}", piece.candidate.swarm.name)
             return conditions.port_conflict(port=claim.port, winner=f"service {owner}")
         if claim.frontend is not None:
             self.frontends.setdefault(claim.port, claim.frontend)
@@ -146,6 +150,7 @@ class _Contest:
             self.groups[member.name] = replace(member, servers=servers)
             return ()
         if leader.destination.access != member.destination.access:
+            self._contest(leader.service, f"who may connect to the group {group}", member.service)
             return (conditions.group_conflict(group=group, leader=leader.service),)
         others = () if member.service in leader.services else (member.service,)
         known = {server.name for server in leader.servers}
@@ -159,7 +164,14 @@ class _Contest:
         for wanted, claim in piece.redirects:
             target, owner = self.redirects.setdefault(claim.domain, (wanted, claim))
             if target != wanted:
-                yield conditions.route_conflict(route=f"the redirect from {claim.domain}", winner=owner.service)
+                what = f"the redirect from {claim.domain}"
+                self._contest(owner.service, what, claim.service)
+                yield conditions.route_conflict(route=what, winner=owner.service)
+
+    def _contest(self, owner: str, what: str, rival: str) -> None:
+        """Note for the one that has something that another service claims it."""
+        if owner != rival:
+            self.contested.append((owner, notices.contested(what, by=rival)))
 
 
 @dataclass(slots=True)
@@ -168,12 +180,31 @@ class _Facts:
 
     by_name: dict[str, list[Condition]]
     pieces: Mapping[str, Piece]
+    notices: dict[str, list[Notice]] = field(default_factory=dict)
 
     def add(self, name: str, fact: Condition) -> None:
         """Say one thing more about a service."""
         if name not in self.by_name:
             self.by_name[name] = [*self.pieces[name].conditions]
         self.by_name[name].append(fact)
+
+    def notice(self, name: str, news: Notice) -> None:
+        """Say something about a service that is no fault."""
+        known = self.notices.setdefault(name, [])
+        if news not in known:
+            known.append(news)
+
+    def lost(self, loser: str, fact: Condition, what: str, winner: str) -> None:
+        """Say that a service does not get what it claims, to it and to the one that has it."""
+        self.add(loser, fact)
+        if winner != loser:
+            self.notice(winner, notices.contested(what, by=loser))
+
+    def noticed(self) -> dict[str, tuple[Notice, ...]]:
+        """Return what is to be known about services, by name."""
+        own = {name: piece.candidate.notices for name, piece in self.pieces.items()}
+        told = {name: (*known, *self.notices.get(name, ())) for name, known in own.items()}
+        return {name: known for name, known in told.items() if known}
 
     def merged(self, refused: Mapping[str, tuple[Condition, ...]]) -> dict[str, tuple[Condition, ...]]:
         """Return one condition of each type for every service, by name."""
@@ -191,6 +222,8 @@ def _assembled(
         {each.candidate.swarm.name: contest.enter(each) for each in _by_age(filter(_competes, pieces))},
         {each.candidate.swarm.name: each for each in pieces},
     )
+    for name, news in contest.contested:
+        facts.notice(name, news)
     backends = [backend for piece in pieces if not piece.competes for backend in piece.backends]
     claims = [claim for piece in pieces for claim in piece.claims]
     own_routes = sorted((each.filled.routes for each in pieces if each.filled.routes), key=lambda own: own.acl_name)
@@ -198,6 +231,8 @@ def _assembled(
     passthrough = _settle_passthrough(contest, claims, facts, certificates, settings)
     for name, fact in facts_of(certificates):
         facts.add(name, fact)
+    for name, news in notices_of(certificates):
+        facts.notice(name, news)
     candidates = [piece.candidate for piece in pieces]
     return Desired(
         backends=tuple(
@@ -210,7 +245,7 @@ def _assembled(
         certificates=certificates,
         forms={each.swarm.id: each.good for each in candidates if each.good},
         conditions=facts.merged(judged.refused),
-        deprecations={each.swarm.name: each.deprecations for each in candidates if each.deprecations},
+        notices=facts.noticed(),
         own_routes=tuple(own_routes),
         templates={each.candidate.swarm.id: each.filled.texts for each in pieces if each.filled.texts},
     )
@@ -220,10 +255,14 @@ def _competes(piece: Piece) -> bool:
     return piece.competes
 
 
-def _settle_routes(claims: Iterable[Claim], facts: _Facts, *, has_own_routes: bool) -> RoutingTable:
+def _settle_routes(claims: Sequence[Claim], facts: _Facts, *, has_own_routes: bool) -> RoutingTable:
     routing, conflicts = build_routing(claims, default_apart=has_own_routes)
     for conflict in conflicts:
-        facts.add(conflict.loser.service, _conflict_fact(conflict))
+        loser, winner = conflict.loser, conflict.winner
+        facts.lost(loser.service, _conflict_fact(conflict), loser.route, winner.service)
+    for claim, other in unshared(claims):
+        told = {"route": claim.route, "group": str(claim.group), "other": other.service, "other_route": other.route}
+        facts.notice(claim.service, notices.route_not_shared(**told))
     return routing
 
 
@@ -242,9 +281,11 @@ def _settle_passthrough(
     http = (*claims, *(claim for _, claim in contest.redirects.values()))
     settled = settle_names(dict.fromkeys(contest.name_claims), http, shared)
     for conflict in settled.conflicts:
-        facts.add(conflict.loser.service, _name_conflict_fact(conflict))
+        loser = conflict.loser
+        facts.lost(loser.service, _name_conflict_fact(conflict), loser.route, conflict.winner)
     for each in settled.passed:
-        facts.add(each.service, conditions.passed_through(name=each.name, port=each.port, winner=each.winner))
+        fact = conditions.passed_through(name=each.name, port=each.port, winner=each.winner)
+        facts.lost(each.service, fact, f"HTTPS for {each.name} on port {each.port}", each.winner)
     return settled.table
 
 

@@ -1,17 +1,21 @@
 """Which form of every service is to be run: reading labels, going back to the last good ones, settling names. Pure.
 
 One whose labels became invalid keeps its last valid form, except when the broken label narrows access: then its routes
-answer 503 rather than open up.
+answer 503 rather than open up. The same is done for one whose labels are valid and whose lines HAProxy refuses.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
 from controller.endpoints import outside_host
-from models import conditions
+from models import conditions, notices
 from models.conditions import Condition
 from models.memo import Memo
+from models.narrowing import narrows
+from models.notices import Notice
+from models.proxy import LastGood
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.service import ProxyService
 from models.settings import ProxySettings
@@ -23,15 +27,17 @@ from models.types import is_name
 class Candidate:
     """A Swarm service with the form that is to be run for it, and what has been found out on the way.
 
-    ``good`` is the form to go back to when the next labels are invalid; a form that had to be closed is none.
+    ``good`` is the form to go back to when the next labels are of no use; a form that had to be closed is none. With
+    ``keeps_templates`` its templates are what they were until now, whatever the files say.
     """
 
     swarm: SwarmService
     form: ProxyService
-    good: ProxyService | None
+    good: LastGood | None
     closed: bool = False
+    keeps_templates: bool = False
     found: tuple[Condition, ...] = ()
-    deprecations: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
     @cached_property
     def seniority(self) -> tuple[object, ...]:
@@ -68,6 +74,18 @@ class Judged:
         """The ports that services ask the proxy to listen on."""
         return frozenset().union(*(candidate.ports for candidate in self.candidates if candidate.ports))
 
+    def without(self, names: AbstractSet[str]) -> "Judged":
+        """Return the same without some services."""
+        return Judged(tuple(each for each in self.candidates if each.swarm.name not in names), self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """HAProxy's words about what a service's labels ask for; ``last_too``: it refused the last good form as well."""
+
+    words: str
+    last_too: bool = False
+
 
 class Judge:
     """Judges worlds one after the other; a service that is the same as in the last one is not judged again."""
@@ -76,29 +94,30 @@ class Judge:
         self._settings = settings
         self._rules = settings.label_rules
         self._good = Memo(partial(_good_candidate, rules=self._rules))
-        self._last = Memo(self._judge)
+        self._last = {is_with_refusals: Memo(self._judge) for is_with_refusals in (False, True)}
 
-    def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]) -> Judged:
+    def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]) -> Judged:
         """Decide for every service which form of it is to be run.
 
         Args:
             snapshot: the world.
             forms: the valid forms in force until now, by service id.
-            rejected: services whose configuration HAProxy refused, with its words, by service name.
+            rejected: services whose configuration HAProxy refused, by service name.
         """
-        judged = self._last(bool(rejected), snapshot.services, dict(forms), dict(rejected))
-        self._last.forget_unused()
+        last = self._last[bool(rejected)]
+        judged = last("last", snapshot.services, dict(forms), dict(rejected))
+        last.forget_unused()
         return judged
 
     def _judge(
-        self, services: tuple[SwarmService, ...], forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
+        self, services: tuple[SwarmService, ...], forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]
     ) -> Judged:
         candidates: list[Candidate] = []
         refused: dict[str, tuple[Condition, ...]] = {}
         for service in filter(self._is_ours, services):
             candidate = self._candidate(service, forms)
             if isinstance(candidate, Candidate) and service.name in rejected:
-                candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
+                candidate = self._instead(candidate, forms, rejected[service.name])
             if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
                 candidate = (*candidate.found, conditions.switched_off())
             if isinstance(candidate, Candidate):
@@ -115,12 +134,25 @@ class Judge:
         asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
         return asked.lower() == self._settings.proxy_instance_name.lower()
 
-    def _candidate(self, service: SwarmService, forms: Mapping[str, ProxyService]) -> Candidate | tuple[Condition, ...]:
+    def _candidate(self, service: SwarmService, forms: Mapping[str, LastGood]) -> Candidate | tuple[Condition, ...]:
         return self._good(service.id, service) or _without_good_labels(service, self._rules, forms.get(service.id))
+
+    def _instead(
+        self, refused: Candidate, forms: Mapping[str, LastGood], refusal: Refusal
+    ) -> Candidate | tuple[Condition, ...]:
+        """Return what is to be run in place of a form that HAProxy refused: the last good one, if it is another."""
+        last = forms.get(refused.swarm.id) or _previous(refused.swarm, self._rules)
+        is_same = last is not None and last.form == refused.form and not _has_templates(last.form)
+        if last is None or is_same or refusal.last_too:
+            return (*refused.found, conditions.config_rejected(refusal.words))
+        closed = refused.closed or narrows(refused.form, last.form)
+        say = conditions.config_rejected_closed if closed else conditions.config_rejected_last_kept
+        found = (*refused.found, say(refusal.words))
+        return replace(refused, form=last.form, good=last, closed=closed, keeps_templates=True, found=found)
 
 
 def judge(
-    snapshot: Snapshot, settings: ProxySettings, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
+    snapshot: Snapshot, settings: ProxySettings, *, forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]
 ) -> Judged:
     """Judge one world; see `Judge`."""
     return Judge(settings)(snapshot, forms=forms, rejected=rejected)
@@ -136,11 +168,18 @@ def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Conditio
         if rival is not candidate:
             owners[name], loser = sorted((rival, candidate), key=lambda each: each.seniority)
             losers.add(loser.swarm.name)
+    contested: dict[str, list[Notice]] = {}
     for loser in (each for each in candidates if each.swarm.name in losers):
-        owner = owners[loser.form.acl_name]
-        conflict = conditions.name_conflict(name=owner.form.acl_name, winner=owner.swarm.name)
+        name = loser.form.acl_name
+        conflict = conditions.name_conflict(name=name, winner=owners[name].swarm.name)
         refused[loser.swarm.name] = (*loser.found, conflict, conditions.not_programmed())
-    return Judged(tuple(each for each in candidates if each.swarm.name not in losers), refused)
+        contested.setdefault(name, []).append(notices.contested(f"the name {name}", by=loser.swarm.name))
+    winners = (each for each in candidates if each.swarm.name not in losers)
+    return Judged(tuple(_told(each, contested.get(each.form.acl_name, ())) for each in winners), refused)
+
+
+def _told(candidate: Candidate, news: Sequence[Notice]) -> Candidate:
+    return replace(candidate, notices=(*candidate.notices, *news)) if news else candidate
 
 
 def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:
@@ -150,30 +189,44 @@ def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | Non
     reading = _read(service, service.labels, rules)
     if reading.service is None:
         return None
-    return Candidate(
-        service, reading.service, reading.service, found=(conditions.accepted(),), deprecations=reading.deprecations
-    )
+    good = LastGood(reading.service, service.labels)
+    return Candidate(service, reading.service, good, found=(conditions.accepted(),), notices=_notices(reading))
 
 
 def _without_good_labels(
-    service: SwarmService, rules: LabelRules, last: ProxyService | None
+    service: SwarmService, rules: LabelRules, last: LastGood | None
 ) -> Candidate | tuple[Condition, ...]:
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
     reading = _read(service, service.labels, rules)
-    candidate = partial(Candidate, service, deprecations=reading.deprecations)
+    candidate = partial(Candidate, service, notices=_notices(reading))
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
-    if last is None and service.previous_labels is not None:
-        last = _read(service, service.previous_labels, rules).service
+    last = last or _previous(service, rules)
     if reading.restricts:
-        form = _without_restrictions(service, reading, rules) or last
+        form = _without_restrictions(service, reading, rules) or (last.form if last else None)
         if form is not None:
             return candidate(form, last, closed=True, found=(invalid, conditions.failed_closed()))
     if last is None or reading.restricts:
         return (invalid, conditions.not_programmed())
-    return candidate(last, last, found=(invalid, conditions.last_good_kept()))
+    return candidate(last.form, last, found=(invalid, conditions.last_good_kept()))
+
+
+def _previous(service: SwarmService, rules: LabelRules) -> LastGood | None:
+    """Return what the labels say that the service had before its last update, as far as Swarm knows."""
+    labels = service.previous_labels
+    form = None if labels is None else _read(service, labels, rules).service
+    return None if labels is None or form is None else LastGood(form, labels)
+
+
+def _has_templates(form: ProxyService) -> bool:
+    custom = form.destinations[0].custom
+    return custom.template_fe_path is not None or custom.template_be_path is not None
+
+
+def _notices(reading: Reading) -> tuple[Notice, ...]:
+    return (*map(notices.deprecated, reading.deprecations), *map(notices.without_effect, reading.without_effect))
 
 
 def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:

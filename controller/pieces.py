@@ -11,7 +11,7 @@ from functools import cached_property
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of
 from controller.judging import Candidate
-from controller.templates import Filled, fill
+from controller.templates import Filled, fill, refill
 from controller.tls import client_facts, identity_of, name_facts
 from models import conditions
 from models.claims import claims_of, name_claims_of
@@ -94,7 +94,8 @@ def piece_of(
     candidate: Candidate, surroundings: Surroundings, texts: TemplateTexts | None, settings: ProxySettings
 ) -> Piece:
     """Work out what a service contributes; ``texts`` are those of its templates that were in force until now."""
-    filled = fill(candidate.form, surroundings.templates, texts)
+    files = surroundings.templates
+    filled = refill(candidate.form, texts, files) if candidate.keeps_templates else fill(candidate.form, files, texts)
     parts = (
         part
         for destination in candidate.form.destinations

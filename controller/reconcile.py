@@ -1,11 +1,12 @@
 """One reconcile: read the world, judge it, render it, compare it with what HAProxy runs, apply the difference.
 
-What HAProxy refuses is traced to the services whose lines it refused; these are left out, and all others are
-programmed in the same round.
+What HAProxy refuses is traced to the services whose lines it refused; these go back to what it took of them before,
+or are left out, and all others are programmed in the same round.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
@@ -13,27 +14,29 @@ from typing import NoReturn
 
 import structlog
 
-from controller.blame import found_by_halving, named_by_haproxy, with_variables
+from controller.blame import blamed, with_variables
 from controller.changes import EMPTY_PLAN, Applied, Outcome, Plan
 from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates
 from controller.http.redaction import redacted
-from controller.judging import Judge, Judged
+from controller.judging import Candidate, Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
+from controller.quarantine import Quarantine
 from controller.reload_gate import ReloadGate
+from controller.remembered import Remembered
+from controller.sources.saved import Saved
 from controller.status import StatusStore
-from controller.templates import NO_FILES, TemplateFile, named_in
+from controller.templates import TemplateFile
 from models import conditions
 from models.conditions import Reason
 from models.machine import Machine
 from models.observed import Observed
-from models.proxy import Desired, TemplateTexts
-from models.service import ProxyService
+from models.proxy import Desired, LastGood, TemplateTexts
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
 from render import records
@@ -51,9 +54,6 @@ ReadSurroundings = Callable[[Needs], Awaitable[Surroundings]]
 """Reads what is around the proxy, given what of it is needed."""
 
 
-_Search = Callable[[Judged, ConfigRejectedError], Awaitable[dict[str, str]]]
-
-
 @dataclass(slots=True)
 class Reconciler:
     """Holds what one reconcile hands to the next; everything else is read anew each time."""
@@ -66,8 +66,8 @@ class Reconciler:
     status: StatusStore
     metrics: Metrics
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
-    forms: dict[str, ProxyService] = field(default_factory=dict)
-    rejected: dict[str, "Rejected"] = field(default_factory=dict)
+    memory: Saved[Remembered] | None = None
+    forms: dict[str, LastGood] = field(default_factory=dict)
     templates: dict[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
@@ -78,12 +78,15 @@ class Reconciler:
     _judge_world: Judge = field(init=False)
     _build: Builder = field(init=False)
     _render: Renderer = field(init=False)
+    _quarantine: Quarantine = field(default_factory=Quarantine)
     _has_converged: bool = False
 
     def __post_init__(self) -> None:
         self._judge_world = Judge(self.settings)
         self._build = Builder(self.settings)
         self._render = Renderer(self.settings, self.machine)
+        if self.memory is not None and (known := self.memory.load()) is not None:
+            self.forms, self.templates = dict(known.forms), dict(known.templates)
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -123,7 +126,7 @@ class Reconciler:
         self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
         self._expected = expected_after(observed, outcome.rendered, outcome.applied)
         self._programmed = outcome.rendered
-        self.forms, self.templates = dict(outcome.desired.forms), dict(outcome.desired.templates)
+        self._remember(outcome.desired)
         self._has_converged = True
         self._publish(outcome, snapshot)
         self._note_duration(outcome, snapshot, monotonic() - began)
@@ -131,9 +134,15 @@ class Reconciler:
         is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
         return Result(requeue_after=_RETRY_PENDING if is_waiting else None)
 
+    def _remember(self, desired: Desired) -> None:
+        """Keep what HAProxy has taken, to go back to it."""
+        is_new = desired.forms != self.forms or desired.templates != self.templates
+        self.forms, self.templates = dict(desired.forms), dict(desired.templates)
+        if is_new and self.memory is not None:
+            self.memory.save_soon(Remembered(self.forms, self.templates))
+
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
-        """Apply the world; if HAProxy refuses lines of some services, apply it without these services."""
-        search = partial(self._search, snapshot, observed)
+        """Apply the world; if HAProxy refuses lines of some services, apply it without these lines."""
         while True:
             with self.metrics.stage("desire"):
                 await self._forgive(snapshot)
@@ -151,7 +160,8 @@ class Reconciler:
             except ConfigRejectedError as error:
                 self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
-                if not (certificates or await self._quarantine(error, rendered, judged, search)):
+                desire = partial(self._desire, snapshot=snapshot, observed=observed)
+                if not (certificates or await self._blame(error, rendered, judged, snapshot, desire)):
                     self._fail(desired, snapshot, rendered, error)
             except SwarmgateError as error:
                 self._fail(desired, snapshot, rendered, error)
@@ -161,13 +171,16 @@ class Reconciler:
         is_there = observed is self._expected and rendered is self._programmed
         return EMPTY_PLAN if is_there else make_plan(observed, rendered)
 
-    def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
-        """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
-        judged = self._judge_world(snapshot, forms=self.forms, rejected={})
-        forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
-        self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry.form}
-        words = dict.fromkeys(without, "") | {name: entry.words for name, entry in self.rejected.items()}
-        return self._judge_world(snapshot, forms=self.forms, rejected=words) if words else judged
+    def _judge(self, snapshot: Snapshot) -> Judged:
+        """Judge the world, with something else in place of what HAProxy has refused and what has not changed since."""
+        wanted = self._wanted(snapshot)
+        self._quarantine.release(wanted, None)
+        refusals = self._quarantine.refusals
+        return self._judge_world(snapshot, forms=self.forms, rejected=refusals) if refusals else wanted
+
+    def _wanted(self, snapshot: Snapshot) -> Judged:
+        """Judge the world as if HAProxy had refused nothing."""
+        return self._judge_world(snapshot, forms=self.forms, rejected={})
 
     async def _desire(self, judged: Judged, snapshot: Snapshot, observed: Observed) -> Desired:
         surroundings = await self.read_surroundings(_needs(judged, snapshot, observed))
@@ -176,43 +189,40 @@ class Reconciler:
 
     async def _forgive(self, snapshot: Snapshot) -> None:
         """Try services anew that HAProxy has refused, if the templates that they name have changed since."""
-        if any(entry.files != NO_FILES for entry in self.rejected.values()):
+        if self._quarantine.has_templates:
             files = (await self.read_surroundings(Needs(stored=snapshot.certificates))).templates
-            entries = self.rejected.items()
-            self.rejected = {name: entry for name, entry in entries if named_in(entry.form, files) == entry.files}
+            self._quarantine.release(self._wanted(snapshot), files)
 
-    async def _quarantine(
-        self, error: ConfigRejectedError, rendered: Rendered, judged: Judged, search: _Search
+    async def _blame(
+        self,
+        error: ConfigRejectedError,
+        rendered: Rendered,
+        judged: Judged,
+        snapshot: Snapshot,
+        desire: Callable[[Judged], Awaitable[Desired]],
     ) -> bool:
-        """Blame the services that HAProxy means; return False if there is none to blame."""
-        forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
-        named = {name: words for name, words in named_by_haproxy(error, rendered).items() if name in forms}
-        blamed = named or await search(judged, error)
-        self.rejected |= {
-            name: Rejected(forms[name], named_in(forms[name], self._files), words) for name, words in blamed.items()
-        }
-        return bool(blamed)
+        """Put the services in quarantine that HAProxy means; return False if there is none to blame."""
 
-    async def _search(
-        self, snapshot: Snapshot, observed: Observed, judged: Judged, error: ConfigRejectedError
-    ) -> dict[str, str]:
-        """Find out by asking HAProxy which service it means: first among those that are new or have changed."""
-
-        async def objection(without: frozenset[str]) -> ConfigRejectedError | None:
-            desired = await self._desire(self._judge(snapshot, without), snapshot, observed)
+        async def objection(without: AbstractSet[str]) -> ConfigRejectedError | None:
             try:
-                await self.dataplane.check(self._render(desired))
+                await self.dataplane.check(self._render(await desire(judged.without(without))))
             except ConfigRejectedError as objection:
                 return objection
             return None
 
-        names = [candidate.swarm.name for candidate in judged.candidates]
-        changed = [each.swarm.name for each in judged.candidates if self.forms.get(each.swarm.id) != each.form]
-        for suspects in (changed, names):
-            if found := await found_by_halving(error, suspects, objection):
-                log.warning("HAProxy refuses a service without naming it", service=found[0], words=found[1])
-                return dict((found,))
-        return {}
+        changed = [each.swarm.name for each in judged.candidates if self._is_new(each)]
+        found = await blamed(error, rendered, changed, self.dataplane.check, objection)
+        names = {candidate.swarm.name for candidate in judged.candidates}
+        blame = {name: words for name, words in found.items() if name in names}
+        if blame:
+            log.warning("HAProxy refuses the configuration of services", services=sorted(blame))
+        self._quarantine.take(blame, self._wanted(snapshot), self._files)
+        return bool(blame)
+
+    def _is_new(self, candidate: Candidate) -> bool:
+        """Return whether HAProxy has not run this form of a service before."""
+        last = self.forms.get(candidate.swarm.id)
+        return last is None or last.form != candidate.form
 
     def _refuse_certificates(self, error: ConfigRejectedError, rendered: Rendered) -> bool:
         """Note the certificates that HAProxy refused, by what they are; return False if there is none."""
@@ -263,15 +273,6 @@ class Reconciler:
             reload_reasons=[reason.value for reason in applied.reload_reasons],
             seconds=round(seconds, 4),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A service that HAProxy refused, with the files that its templates were in, and HAProxy's words."""
-
-    form: ProxyService
-    files: tuple[TemplateFile | None, ...]
-    words: str
 
 
 @dataclass(frozen=True, slots=True)

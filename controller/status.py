@@ -17,9 +17,17 @@ import structlog
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
 from models.conditions import Condition, Reason
+from models.notices import Notice, NoticeReason
 from models.proxy import Desired
 
 log = structlog.get_logger()
+
+_EVENTS = {
+    NoticeReason.DEPRECATED_LABEL: "Service has a deprecated label",
+    NoticeReason.LABEL_WITHOUT_EFFECT: "Service has a label without effect",
+    NoticeReason.CONTESTED: "Another service claims what a service has",
+    NoticeReason.ROUTE_NOT_SHARED: "Services of a traffic group do not share a route",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class StatusStore:
 
     now: Callable[[], datetime]
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
-    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notices: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
     footprints: Mapping[str, Footprint] = field(default_factory=dict)
     desired: Desired = field(default_factory=Desired)
     _problems: Mapping[str, str] = field(default_factory=dict)
@@ -59,8 +67,8 @@ class StatusStore:
         if desired is self.desired and failure is None and self._judged:
             return
         self._take_conditions(desired.conditions, versions, failure)
-        self._log_deprecations(desired.deprecations)
-        self.deprecations = desired.deprecations
+        self._log_notices(desired.notices)
+        self.notices = desired.notices
         if failure is None:
             self._take_footprints(desired, applied)
             self._log_certificates(desired.certificates)
@@ -154,11 +162,11 @@ class StatusStore:
                     message=fact.message,
                 )
 
-    def _log_deprecations(self, deprecations: Mapping[str, tuple[str, ...]]) -> None:
-        for name, texts in deprecations.items():
-            for text in texts:
-                if text not in self.deprecations.get(name, ()):
-                    log.warning("Service has a deprecated label", service=name, message=text)
+    def _log_notices(self, notices: Mapping[str, tuple[Notice, ...]]) -> None:
+        for name, news in notices.items():
+            for notice in news:
+                if notice not in self.notices.get(name, ()):
+                    log.warning(_EVENTS[notice.reason], service=name, message=notice.message)
 
     def _take_footprints(self, desired: Desired, applied: Applied) -> None:
         """Look at the services that may have something else in HAProxy than before, and log what became of them."""
@@ -247,12 +255,14 @@ class StatusStore:
         return servers
 
     def _view(self, name: str, servers: dict[str, list[str]]) -> dict[str, Any]:
+        notices = self.notices.get(name, ())
         return {
             "name": name,
             "conditions": [fact.model_dump(mode="json") for fact in self.conditions[name]],
             "routes": list(self.footprints.get(name, Footprint()).routes),
             "backends": servers,
-            "deprecated": list(self.deprecations.get(name, ())),
+            "deprecated": [each.message for each in notices if each.reason is NoticeReason.DEPRECATED_LABEL],
+            "notices": [{"reason": each.reason.value, "message": each.message} for each in notices],
         }
 
 

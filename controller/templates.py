@@ -85,6 +85,14 @@ def fill(form: ProxyService, files: Mapping[str, TemplateFile], last: TemplateTe
     )
 
 
+def refill(form: ProxyService, last: TemplateTexts | None, files: Mapping[str, TemplateFile]) -> Filled:
+    """Fill in the texts of templates that were in force until now, whatever the files say; else what the files say."""
+    custom, last = form.destinations[0].custom, last or TemplateTexts()
+    texts = {custom.template_fe_path: last.frontend, custom.template_be_path: last.backend}
+    kept = {name: TemplateFile(text) for name, text in texts.items() if name is not None and text is not None}
+    return fill(form, {**files, **kept}, last)
+
+
 def named_in(form: ProxyService, files: Mapping[str, TemplateFile]) -> tuple[TemplateFile | None, ...]:
     """Return the files that a service names as its templates, as they are there."""
     custom = form.destinations[0].custom

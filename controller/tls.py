@@ -7,7 +7,7 @@ from ipaddress import ip_address
 
 from controller.endpoints import Surroundings, outside_host
 from controller.pem import PemError, read_certificate, split_pem
-from models import conditions
+from models import conditions, notices
 from models.certificates import (
     Certificate,
     CertificateFiles,
@@ -17,6 +17,7 @@ from models.certificates import (
     list_certificates,
 )
 from models.conditions import Condition
+from models.notices import Notice
 from models.proxy import ServerIdentity
 from models.service import Destination, ProxyService
 from models.settings import ProxySettings
@@ -73,6 +74,15 @@ def facts_of(certificates: CertificateList) -> Iterator[tuple[str, Condition]]:
     for rejected in certificates.rejected:
         if rejected.source is CertificateSource.SERVICE:
             yield rejected.name, conditions.certificate_invalid(rejected.problem)
+
+
+def notices_of(certificates: CertificateList) -> Iterator[tuple[str, Notice]]:
+    """Return what those should know whose certificates go before others of services, each with the service's name."""
+    for shadowed in certificates.shadowed:
+        winner, loser = shadowed.winner, shadowed.certificate
+        if winner.source is loser.source is CertificateSource.SERVICE:
+            what = f"the name {', '.join(shadowed.names)} of the certificate in com.df.serviceCert"
+            yield winner.name, notices.contested(what, by=loser.name)
 
 
 def name_facts(service: ProxyService) -> tuple[Condition, ...]:

@@ -30,6 +30,8 @@ from controller.http.writers import Writers
 from controller.metrics import Metrics
 from models.conditions import ConditionType, Reason, type_of
 from models.declared import VARIABLE_PREFIX, variable_name
+from models.labels._table import EVERY_MODE, Row
+from models.notices import NoticeReason
 from models.reading import PREFIX
 from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
 from models.settings import ListenerSettings, ProxySettings, Settings
@@ -84,6 +86,8 @@ def pages() -> dict[str, str]:
         "obsolete": OBSOLETE,
         "condition_types": documented(ConditionType),
         "reasons": documented(Reason),
+        "notices": documented(NoticeReason),
+        "meaning_with": meaning_with,
         "type_of": type_of,
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
@@ -97,7 +101,16 @@ def documented(kind: type[StrEnum]) -> list[tuple[StrEnum, str]]:
     """Return the members of an enumeration, each with the text that stands below it in the source."""
     (body,) = (node.body for node in ast.parse(inspect.getsource(kind)).body if isinstance(node, ast.ClassDef))
     texts = [node.value.value for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)]
-    return list(zip(kind, map(str, texts[1:]), strict=True))
+    return list(zip(kind, (" ".join(str(text).split()) for text in texts[1:]), strict=True))
+
+
+def meaning_with(row: Row) -> str:
+    """Return the values of `reqMode` with which a label means something, and those with which it is refused."""
+    if row.label.modes == EVERY_MODE or row.family in SERVICE_FAMILIES:
+        return ""
+    words = ", ".join(f"`{mode}`" for mode in row.label.modes)
+    refused = " and ".join(f"`{mode}`" for mode in row.refused)
+    return f"{words}; refused with {refused}" if refused else words
 
 
 def cell(text: object) -> str:

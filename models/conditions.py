@@ -69,7 +69,9 @@ class Reason(StrEnum):
     NOT_PROGRAMMED = "NotProgrammed"
     """There is nothing valid to run."""
     CONFIG_REJECTED = "ConfigRejected"
-    """HAProxy refused the lines written for this service; the message has its own words."""
+    """HAProxy refused the lines written for this service. The message has its own words, and says what is in force
+    instead: what HAProxy took of this service before; or 503, if the refused labels restrict access more than that
+    did; or nothing, if there is nothing to go back to."""
     APPLY_FAILED = "ApplyFailed"
     """HAProxy could not be updated just now; it runs what it ran before, and it is being tried again."""
 
@@ -338,8 +340,22 @@ def not_programmed() -> Condition:
 
 
 def config_rejected(words: str) -> Condition:
-    """HAProxy refused the service's lines, with its own words."""
-    return _bad(Reason.CONFIG_REJECTED, f"HAProxy refused the configuration of this service: {words}")
+    """HAProxy refused the service's lines, with its own words, and there is nothing to go back to."""
+    return _rejected("nothing is routed for it", words)
+
+
+def config_rejected_last_kept(words: str) -> Condition:
+    """HAProxy refused the service's lines; what it took before stays in force."""
+    return _rejected("the last good labels stay in force", words)
+
+
+def config_rejected_closed(words: str) -> Condition:
+    """HAProxy refused the service's lines, and what it took before would let in more than these do."""
+    return _rejected("its routes answer 503, since the last good labels would let in whom these keep out", words)
+
+
+def _rejected(outcome: str, words: str) -> Condition:
+    return _bad(Reason.CONFIG_REJECTED, f"HAProxy refused the configuration of this service, so {outcome}: {words}")
 
 
 def apply_failed(words: str) -> Condition:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from models.certificates import CertificateList
 from models.conditions import Condition
+from models.notices import Notice
 from models.passthrough import PassthroughTable
 from models.raw.frontend_lines import OwnRoutes
 from models.routing import RoutingTable
@@ -87,6 +88,14 @@ class TemplateTexts:
 
 
 @dataclass(frozen=True, slots=True)
+class LastGood:
+    """A form of a service that can be gone back to, and the labels that it was read from."""
+
+    form: ProxyService
+    labels: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class TcpFrontend:
     """A port that is passed through to one backend; ``timeout_client`` is in seconds."""
 
@@ -104,8 +113,7 @@ class Desired:
     ``redirects`` leads from domains to the domains their requests are sent on to.
 
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
-    next labels turn out to be invalid. ``conditions`` are by service name, and so are ``deprecations``: texts about
-    labels that have a better spelling now.
+    next labels turn out to be of no use. ``conditions`` and ``notices`` are by service name.
 
     ``own_routes`` are routes that services bring in templates; ``templates`` holds, by Swarm service id, the texts of
     templates that are in force: what stays so when the files turn out to be of no use.
@@ -117,8 +125,8 @@ class Desired:
     routing: RoutingTable = field(default_factory=RoutingTable)
     redirects: Mapping[str, str] = field(default_factory=dict)
     certificates: CertificateList = field(default_factory=CertificateList)
-    forms: Mapping[str, ProxyService] = field(default_factory=dict)
+    forms: Mapping[str, LastGood] = field(default_factory=dict)
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
-    deprecations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notices: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
     own_routes: tuple[OwnRoutes, ...] = ()
     templates: Mapping[str, TemplateTexts] = field(default_factory=dict)

@@ -6,7 +6,7 @@ the numbering ends nothing and a value that cannot be read is reported, never dr
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
@@ -55,11 +55,13 @@ class Reading:
     """The outcome of reading one service's labels: a service, or problems, never both.
 
     ``deprecations`` tell, one text per label, which labels have a better spelling now; they work all the same.
+    ``without_effect`` tell likewise which labels mean nothing with the ``reqMode`` that there is.
     """
 
     service: ProxyService | None = None
     problems: tuple[Problem, ...] = ()
     deprecations: tuple[str, ...] = ()
+    without_effect: tuple[str, ...] = ()
 
     @property
     def unknown_only(self) -> bool:
@@ -120,7 +122,7 @@ class _Reader:
         ):
             return None
         req_mode = TABLE["reqMode"]
-        means_something = row is req_mode or row.label.tcp or self.value(req_mode, index) in {None, "http"}
+        means_something = row is req_mode or "tcp" in row.label.modes or self.value(req_mode, index) in {None, "http"}
         return text if means_something else None
 
     def read(self, label: str, value: str) -> None:
@@ -230,10 +232,31 @@ class _Reader:
     def _note_useless_restrictions(self, mode: str, index: int) -> None:
         """Note the labels that narrow access to requests, where there are only connections."""
         for row in TABLE.values():
-            if row.label.restricts and not row.label.tcp and self.own(row, index):
+            if row.label.restricts and mode not in row.label.modes and self.own(row, index):
                 label = self.key(row, index)
                 text = f"{label} cannot be honoured with reqMode={mode}: it is about HTTP requests"
                 self._note(Problem(label=label, text=text, restricts=True))
+
+    def without_effect(self, destinations: Sequence[Destination]) -> Iterator[str]:
+        """Tell of the labels that mean nothing with the ``reqMode`` of any destination that takes its value from them.
+
+        Whether one is an own label of a destination or a bare one that several take, it need have an effect once only.
+        """
+        for (name, index), label in sorted(self.written.items()):
+            row = TABLE[name]
+            taking = [each for each in destinations if self._source(row, each.index) == index]
+            modes = dict.fromkeys(each.matching.req_mode for each in taking)
+            if (
+                self.values[name, index]
+                and row.family in DESTINATION_FAMILIES
+                and modes
+                and not modes.keys() & set(row.label.modes)
+            ):
+                yield f"{label} has no effect with {PREFIX}reqMode={' or '.join(modes)}"
+
+    def _source(self, row: Row, index: int) -> int:
+        """Return the index of the label that a destination takes a value from."""
+        return index if self.values.get((row.name, index)) else 0
 
     def _note_what_needs_own_tls(self, destination: Destination) -> None:
         """Note the labels about what the proxy cannot see or do where TLS goes through it as it is."""
@@ -284,7 +307,8 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
     if reader.problems:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
     service = ProxyService(name=name, stack=stack, destinations=tuple(filter(None, destinations)), **identity)
-    return Reading(service=service, deprecations=deprecations)
+    useless = tuple(reader.without_effect(service.destinations))
+    return Reading(service=service, deprecations=deprecations, without_effect=useless)
 
 
 def plain_destination(req_mode: str, rules: LabelRules) -> Destination:

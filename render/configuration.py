@@ -80,7 +80,7 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
 def _backend(backend: Backend, settings: ProxySettings) -> _Backend:
     profile = profile_of(backend, settings)
     rendered = _rendered_backend(backend, profile)
-    return _Backend(backend, profile, rendered, Block(_backend_text(backend.name, rendered), backend.services))
+    return _Backend(backend, profile, rendered, Block(_backend_text(backend.name, rendered), (backend.service,)))
 
 
 def _maps(
@@ -128,7 +128,7 @@ def _sections(desired: Desired, settings: ProxySettings, machine: Machine, made:
     """Return the sections in the order of the file, each once: what is referred to stands before what refers to it."""
     users: dict[int, tuple[Profile, list[str]]] = {id(plain): (plain, []) for plain in plain_profiles(settings)}
     for each in made:
-        users.setdefault(id(each.profile), (each.profile, []))[1].extend(each.backend.services)
+        users.setdefault(id(each.profile), (each.profile, []))[1].append(each.backend.service)
     owners: dict[str, set[str]] = {}
     used: dict[str, Section] = {}
     for profile, services in users.values():

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from models.observed import ObservedServer
+from render import records
 from render.noted import Ownership
 from render.ownership import Block, ownership_of
 
@@ -81,7 +82,11 @@ class Rendered:
 
     @cached_property
     def _ownership(self) -> Ownership:
-        return ownership_of(self.blocks, {name: backend.services for name, backend in self.backends.items()})
+        owners = {name: backend.services for name, backend in self.backends.items()}
+        shared: dict[str, set[str]] = {}
+        for slot, backend in self.maps.get(records.SPLITS, {}).items():
+            shared.setdefault(slot.rpartition("#")[0], set()).update(owners[backend])
+        return ownership_of(self.blocks, owners | {name: tuple(sorted(each)) for name, each in shared.items()})
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""

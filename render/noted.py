@@ -15,6 +15,12 @@ class Ownership:
     variables: Mapping[int, str]
 
 
+def service_noted(line: str) -> str | None:
+    """Return the service whose lines follow, if a line says so."""
+    match = _NOTE.fullmatch(line)
+    return match["name"] if match and match["kind"] == "service" else None
+
+
 def lines_noted_in(text: str) -> Ownership:
     """Return the lines of a text that somebody in particular has written."""
     owners: dict[int, tuple[str, ...]] = {}

@@ -10,13 +10,12 @@ from typing import Any
 
 from controller.desired import build_desired
 from controller.endpoints import Surroundings
-from controller.judging import judge
+from controller.judging import Refusal, judge
 from models.conditions import Condition
 from models.machine import Machine
 from models.observed import Capability, Observed, ObservedServer
-from models.proxy import Desired
+from models.proxy import Desired, LastGood
 from models.reading import PREFIX, LabelRules, Reading, read_labels
-from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService, Task
 from render import records
@@ -98,12 +97,13 @@ def desired_of(
     *,
     settings: ProxySettings | None = None,
     surroundings: Surroundings = SURROUNDINGS,
-    forms: Mapping[str, ProxyService] | None = None,
+    forms: Mapping[str, LastGood] | None = None,
     rejected: Mapping[str, str] | None = None,
 ) -> Desired:
-    """Judge a world and build what is desired of it."""
+    """Judge a world and build what is desired of it; ``rejected`` are HAProxy's words about what services ask for."""
     settings = settings or ProxySettings()
-    return build_desired(judge(world, settings, forms=forms or {}, rejected=rejected or {}), settings, surroundings)
+    refusals = {name: Refusal(words) for name, words in (rejected or {}).items()}
+    return build_desired(judge(world, settings, forms=forms or {}, rejected=refusals), settings, surroundings)
 
 
 def rendered_of(world: Snapshot, *, settings: ProxySettings | None = None, **more: Any) -> Rendered:  # noqa: ANN401

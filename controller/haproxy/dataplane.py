@@ -6,6 +6,8 @@ does not load them.
 """
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -16,19 +18,24 @@ from controller.errors import ConfigRejectedError, RuntimeRefusedError, Temporar
 from controller.haproxy import answers
 from controller.haproxy.commands import steps, waves
 from controller.haproxy.conversation import converse
-from controller.haproxy.generations import Generations
+from controller.haproxy.generations import Generations, write_files
 from controller.haproxy.lock import StateLock
 from controller.haproxy.process import HAProxyProcess
 from controller.haproxy.runtime import DEFAULT_LIMIT, Session, session
 from controller.haproxy.validate import validate
 from models.observed import NOT_RUNNING, Observed
-from render.files import Rendered
+from render.files import CONFIG_FILE, Rendered
 
 _log = structlog.get_logger(__name__)
 
 _QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
 _RETIREMENT_DELAYS = (0.0, 0.02, 0.1)
 """Seconds before each attempt to delete: HAProxy closes a server's idle connections a moment after maintenance."""
+
+_CHECK = "check-"
+"""Begins the names of folders with files that HAProxy is only asked about."""
+_CHECKS_AT_ONCE = 2
+"""HAProxy has requests to answer meanwhile."""
 
 
 class HAProxyDataplane:
@@ -64,7 +71,11 @@ class HAProxyDataplane:
         for folder in (state / "haproxy", run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = StateLock(state)
+        for left_behind in run.glob(f"{_CHECK}*"):
+            shutil.rmtree(left_behind, ignore_errors=True)
+        self._run = run
         self._one_at_a_time = asyncio.Lock()
+        self._few_at_a_time = asyncio.Semaphore(_CHECKS_AT_ONCE)
         self._command_limit = command_limit
         self._load_limit = load_limit
 
@@ -132,12 +143,10 @@ class HAProxyDataplane:
             ConfigRejectedError: it would not.
             TemporaryError: it does not say so in time.
         """
-        async with self._one_at_a_time:
-            generation = await self._write(rendered)
-            try:
-                await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
-            finally:
-                self._generations.discard(generation)
+        async with self._few_at_a_time:
+            with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
+                await asyncio.to_thread(write_files, Path(folder), rendered.files())
+                await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
 
     async def _observe(self, worker: int | None) -> Observed:
         async with session(self.runtime_socket, limit=self._command_limit) as runtime:

@@ -100,6 +100,15 @@ class Generations:
             _sync(parent)
 
 
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files that only their owner may read, and that need not outlast the machine."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        path.touch(mode=_FILE_MODE)
+        path.write_bytes(content)
+
+
 def _make_folder(path: Path, *, root: Path) -> None:
     for folder in [*reversed(path.relative_to(root).parents), path.relative_to(root)]:
         (root / folder).mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)

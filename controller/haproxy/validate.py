@@ -22,7 +22,7 @@ _CONTINUED = re.compile(r"\n {2,}(?=\S)")
 """Where HAProxy 3.0 and later goes on with a message in the next line."""
 _CERTIFICATE = re.compile(r"(?P<message>[^;\n]*?'(?P<file>certs/[A-Za-z0-9_.-]+\.pem)(?:\.key)?'[^;\n]*)")
 _NAMED = re.compile(r"\b(?:[Pp]roxy|backend|defaults|frontend|userlist) '(?P<name>[^']+)'")
-_SECTION = re.compile(r"^(?:backend|defaults|frontend|userlist) (?P<name>\S+)", re.MULTILINE)
+_SECTION = re.compile(r"^(?:backend|defaults|frontend|userlist) (?P<name>\S+)")
 _PREAMBLE = re.compile(r"^\[(?:ALERT|WARNING)\]\s*(?:\(\d+\))?[\s:]*(?:config : )?")
 _LEVEL = re.compile(r"^\[(?:ALERT|WARNING)\]", re.MULTILINE)
 _ADVICE = re.compile(r"^\[WARNING\].*hash algorithm used for this password takes")
@@ -97,7 +97,8 @@ def rejected_sections(output: str, config: str) -> dict[int, str]:
 
     What HAProxy finds out only when all is read (a table, a list of mailers that is not there) names no line.
     """
-    begins = {match["name"]: config.count("\n", 0, match.start()) + 1 for match in _SECTION.finditer(config)}
+    numbered = ((number, _SECTION.match(line)) for number, line in enumerate(config.split("\n"), start=1))
+    begins = {match["name"]: number for number, match in numbered if match}
     lines: dict[int, str] = {}
     for message in output.split("\n"):
         named = _NAMED.search(message)

@@ -183,7 +183,9 @@ def _certs(proxy: Proxy) -> list[dict[str, str]]:
 def _add_views(app: FastAPI, proxy: Proxy) -> None:
     async def config(type_: Annotated[str, Query(alias="type", max_length=16)] = "") -> Response:
         if type_.lower() == "json":
-            return JSONResponse({form.name: service_facts(form) for form in proxy.status.desired.forms.values()})
+            return JSONResponse(
+                {each.form.name: service_facts(each.form) for each in proxy.status.desired.forms.values()}
+            )
         try:
             return PlainTextResponse(redacted(await proxy.configuration()))
         except (OSError, UnicodeDecodeError) as error:
@@ -240,7 +242,7 @@ def _json(answer: Answer, **facts: Any) -> JSONResponse:  # noqa: ANN401 - JSON
 
 
 def _facts(status: StatusStore, name: str) -> dict[str, Any]:
-    form = next((form for form in status.desired.forms.values() if form.name == name), None)
+    form = next((each.form for each in status.desired.forms.values() if each.form.name == name), None)
     return service_facts(form) if form else {}
 
 

@@ -1,14 +1,16 @@
-"""The last good snapshot on disk, so that a replica that starts while nobody can be asked still knows its world.
+"""What a replica knows, on disk: the last good snapshot, so that one that starts while nobody can be asked has a world.
 
-It holds whatever labels hold, passwords too, so only its owner may read it. A disk that is full or read-only
+Such a file holds whatever labels hold, passwords too, so only its owner may read it. A disk that is full or read-only
 takes that safety net away, but must not take anything else away.
 """
 
 import asyncio
 import os
 import threading
+from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -19,39 +21,55 @@ from models.snapshot import Snapshot
 _log = structlog.get_logger()
 
 _PRIVATE = 0o600
+T = TypeVar("T")
 
 
-class SavedSnapshot:
-    """A snapshot in the file at ``path``; written at most every ``interval`` seconds, since tasks come and go fast."""
+class Saved(Generic[T]):
+    """Something in the file at ``path``, written at most every ``interval`` seconds; ``what`` it is called in the log.
 
-    def __init__(self, path: Path, *, interval: float = 5.0) -> None:
+    ``read`` raises `ValueError` for what it cannot read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        what: str,
+        *,
+        read: Callable[[bytes], T],
+        write: Callable[[T], bytes],
+        interval: float = 5.0,
+    ) -> None:
         self._path = path
+        self._what = what
         self._interval = interval
-        self._outage = Outage("Snapshot cannot be saved", "Snapshot can be saved again", path=str(path))
+        self._outage = Outage(f"{what} cannot be saved", f"{what} can be saved again", path=str(path))
         self._writing = threading.Lock()
-        self._wanted: Snapshot | None = None
-        self._written: Snapshot | None = None
-        self._writer = SnapshotWriter()
+        self._wanted: T | None = None
+        self._written: T | None = None
+        self._read = read
+        self._write = write
         self._digest = b""
         self._saver: asyncio.Task[None] | None = None
 
-    def load(self) -> Snapshot | None:
+    def load(self) -> T | None:
         """What was saved, or None if there is nothing usable; a corrupt file is reported and left alone."""
         try:
             content = self._path.read_bytes()
-            snapshot = SnapshotReader().read(content)
+            known = self._read(content)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            _log.warning("Saved snapshot ignored", path=str(self._path), error=str(error))
+            _log.warning(
+                f"Saved {self._what[0].lower()}{self._what[1:]} ignored", path=str(self._path), error=str(error)
+            )
             return None
         self._digest = _digest(content)
-        return snapshot
+        return known
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write the snapshot unless the file says the same; a failure is reported once, never raised."""
+    def save(self, known: T) -> None:
+        """Write it unless the file says the same; a failure is reported once, never raised."""
         with self._writing:
-            content = self._writer.write(snapshot)
+            content = self._write(known)
             digest = _digest(content)
             if digest == self._digest:
                 return
@@ -63,9 +81,9 @@ class SavedSnapshot:
             self._digest = digest
             self._outage.end()
 
-    def save_soon(self, snapshot: Snapshot) -> None:
-        """Have the snapshot, or one that follows it, written in the background."""
-        self._wanted = snapshot
+    def save_soon(self, known: T) -> None:
+        """Have it, or what follows it, written in the background."""
+        self._wanted = known
         if self._saver is None or self._saver.done():
             self._saver = asyncio.create_task(self._save_wanted())
 
@@ -79,10 +97,17 @@ class SavedSnapshot:
 
     async def _save_wanted(self) -> None:
         while self._wanted is not None and self._wanted is not self._written:
-            snapshot = self._wanted
-            await asyncio.to_thread(self.save, snapshot)
-            self._written = snapshot
+            wanted = self._wanted
+            await asyncio.to_thread(self.save, wanted)
+            self._written = wanted
             await asyncio.sleep(self._interval)
+
+
+class SavedSnapshot(Saved[Snapshot]):
+    """A snapshot in the file at ``path``; not written each time, since tasks come and go fast."""
+
+    def __init__(self, path: Path, *, interval: float = 5.0) -> None:
+        super().__init__(path, "Snapshot", read=SnapshotReader().read, write=SnapshotWriter().write, interval=interval)
 
 
 def _digest(content: bytes) -> bytes:

@@ -7,7 +7,7 @@ complete or it does not exist.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, Literal, get_args, get_origin
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
@@ -15,6 +15,10 @@ from pydantic.fields import FieldInfo
 
 from models.base import Frozen
 from models.types import Allowed
+
+Mode = Literal["http", "tcp", "sni"]
+EVERY_MODE: tuple[Mode, ...] = ("http", "tcp", "sni")
+CONNECTIONS: tuple[Mode, ...] = ("tcp", "sni")
 
 
 class Effect(StrEnum):
@@ -35,8 +39,9 @@ class Label:
     """The declaration of one label, in the metadata of its field.
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
-    ``not_with_sni``: why it cannot be honoured with ``reqMode=sni``, if it cannot.
+    broken value fails closed; ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown.
+    ``modes``: the values of ``reqMode`` with which it means something; with others it is refused if it restricts, or if
+    it says why it cannot be honoured (``not_with_sni``), and otherwise it is told that it has no effect.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
     one, which still works.
     """
@@ -46,8 +51,9 @@ class Label:
     indexed: bool = True
     effect: Effect = Effect.RUNTIME
     restricts: bool = False
+    opens: bool = False
     secret: bool = False
-    tcp: bool = False
+    modes: tuple[Mode, ...] = ("http",)
     not_with_sni: str = ""
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
@@ -69,6 +75,12 @@ class Row:
     label: Label
     allowed: str
     default: str
+
+    @property
+    def refused(self) -> tuple[Mode, ...]:
+        """The values of ``reqMode`` with which it cannot be honoured."""
+        others = (mode for mode in EVERY_MODE if mode not in self.label.modes)
+        return tuple(mode for mode in others if self.label.restricts or (mode == "sni" and self.label.not_with_sni))
 
     def key(self, prefix: str, index: int = 0) -> str:
         """Return the label's key as a user writes it (``com.df.port.2``; index 0 is the bare label)."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, Flag, ListOf
 
 
@@ -43,7 +43,7 @@ class Access(Family):
             example="10.0.0.0/8,192.0.2.7",
             effect=Effect.PROFILE,
             restricts=True,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ()
     denied_src: Annotated[
@@ -53,7 +53,7 @@ class Access(Family):
             example="198.51.100.0/24",
             effect=Effect.PROFILE,
             restricts=True,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ()
     allowed_methods: Annotated[

@@ -86,6 +86,7 @@ class Authentication(Family):
             doc="Asks nobody for a password here, whatever `users`, `usersSecret` and `USERS` say.",
             example="true",
             effect=Effect.PROFILE,
+            opens=True,
         ),
     ] = False
     users_pass_encrypted: Annotated[

@@ -17,7 +17,7 @@ class BackendTls(Family):
             "of a secret `ca-*` or `ca_*`.",
             example="ca-internal",
             effect=Effect.PROFILE,
-            tcp=True,
             not_with_sni="TLS is between client and service, who verifies the service's certificate is the client",
+            modes=("http", "tcp"),
         ),
     ] = None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, ObjectName, SafeText
 
 
@@ -39,6 +39,7 @@ class Balancing(Family):
             example=STICKY,
             indexed=False,
             effect=Effect.PROFILE,
+            modes=EVERY_MODE,
         ),
     ] = ""
     discovery_type: Annotated[
@@ -48,7 +49,7 @@ class Balancing(Family):
             example="DNS",
             indexed=False,
             effect=Effect.PROFILE,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = "overlay"
     service_group: Annotated[
@@ -58,8 +59,8 @@ class Balancing(Family):
             "backend; its other options are those of the oldest service.",
             example="databases",
             effect=Effect.RELOAD,
-            tcp=True,
             not_with_sni="services share a port by their names; one name has one service",
+            modes=("tcp",),
         ),
     ] = None
     balance_group: Annotated[
@@ -68,7 +69,7 @@ class Balancing(Family):
             doc="With `serviceGroup`: how connections are spread over the group.",
             example="leastconn",
             effect=Effect.PROFILE,
-            tcp=True,
+            modes=("tcp",),
         ),
     ] = "roundrobin"
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed
 
 _LARGEST = 64 * 1024
@@ -44,5 +44,6 @@ class Certificates(Family):
             indexed=False,
             effect=Effect.RUNTIME,
             secret=True,
+            modes=EVERY_MODE,
         ),
     ] = None

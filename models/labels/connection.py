@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import CONNECTIONS, EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, Flag, Number
 
 Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
@@ -32,6 +32,7 @@ class Connection(Family):
             doc="Seconds the service may be silent; `TIMEOUT_SERVER` by default.",
             example="60",
             effect=Effect.PROFILE,
+            modes=EVERY_MODE,
         ),
     ] = None
     timeout_tunnel: Annotated[
@@ -40,6 +41,7 @@ class Connection(Family):
             doc="Seconds a tunnel (WebSocket) may be silent; `TIMEOUT_TUNNEL` by default.",
             example="7200",
             effect=Effect.PROFILE,
+            modes=EVERY_MODE,
         ),
     ] = None
     timeout_client: Annotated[
@@ -48,7 +50,7 @@ class Connection(Family):
             doc="With `reqMode=tcp` or `sni`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
             example="60",
             effect=Effect.RELOAD,
-            tcp=True,
+            modes=CONNECTIONS,
         ),
     ] = None
     clitcpka: Annotated[
@@ -58,7 +60,7 @@ class Connection(Family):
             "for all connections of a port as soon as one of its services asks for it.",
             example="true",
             effect=Effect.RELOAD,
-            tcp=True,
+            modes=CONNECTIONS,
         ),
     ] = False
     ssl_verify_none: Annotated[
@@ -67,8 +69,8 @@ class Connection(Family):
             doc="The service speaks TLS; its certificate is not verified.",
             example="true",
             effect=Effect.PROFILE,
-            tcp=True,
             not_with_sni="TLS is between client and service, the proxy adds none of its own",
+            modes=("http", "tcp"),
         ),
     ] = False
     connection_mode: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.raw import profile_lines as raw
 from models.raw.templates import LABEL, check_template, is_template, rendered
 from models.types import Allowed, SafeText
@@ -77,7 +77,7 @@ class Custom(Family):
             doc="Any text; it is there for templates of one's own (`{{ userDef }}`) and does nothing by itself.",
             example="blue",
             effect=Effect.NOTHING,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ""
     backend_extra: Annotated[
@@ -92,7 +92,7 @@ class Custom(Family):
             example="http-request set-header X-Extra yes",
             indexed=False,
             effect=Effect.PROFILE,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ()
     template_fe_path: Annotated[
@@ -116,7 +116,7 @@ class Custom(Family):
             example="/cfg/tmpl/go-demo-be.tmpl",
             indexed=False,
             effect=Effect.PROFILE,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = None
 

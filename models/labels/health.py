@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, Flag
 
 _CHECK = re.compile(
@@ -43,7 +43,7 @@ class Health(Family):
 
     check_tcp: Annotated[
         Flag,
-        Label(doc="Checks that servers accept connections.", example="true", effect=Effect.PROFILE, tcp=True),
+        Label(doc="Checks that servers accept connections.", example="true", effect=Effect.PROFILE, modes=EVERY_MODE),
     ] = False
     check_http: Annotated[
         Check,
@@ -52,8 +52,8 @@ class Health(Family):
             "any from 200 to 399.",
             example="/health,204",
             effect=Effect.PROFILE,
-            tcp=True,
             not_with_sni="the service speaks TLS; use checkTcp",
+            modes=("http", "tcp"),
         ),
     ] = None
     check_resolvers: Annotated[
@@ -63,6 +63,6 @@ class Health(Family):
             example="true",
             indexed=False,
             effect=Effect.NOTHING,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = False

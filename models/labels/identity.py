@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import AnyText, Flag, Number, ObjectName, SafeText
 
 
@@ -16,6 +16,7 @@ class Identity(Family):
             example="true",
             indexed=False,
             effect=Effect.NOTHING,
+            modes=EVERY_MODE,
         ),
     ] = ""
     distribute: Annotated[
@@ -25,6 +26,7 @@ class Identity(Family):
             example="true",
             indexed=False,
             effect=Effect.NOTHING,
+            modes=EVERY_MODE,
         ),
     ] = True
     acl_name: Annotated[
@@ -34,6 +36,7 @@ class Identity(Family):
             "The service name by default.",
             example="05-go-demo",
             indexed=False,
+            modes=EVERY_MODE,
         ),
     ] = None
     short_name: Annotated[
@@ -43,6 +46,7 @@ class Identity(Family):
             "`web`): its backends and servers, and the realm of its users, are called after it.",
             example="true",
             indexed=False,
+            modes=EVERY_MODE,
         ),
     ] = False
     replicas: Annotated[
@@ -51,6 +55,7 @@ class Identity(Family):
             doc="`0` takes the service out of the proxy; any other number changes nothing, since tasks are counted.",
             example="0",
             indexed=False,
+            modes=EVERY_MODE,
         ),
     ] = None
     proxy_instance_name: Annotated[
@@ -60,6 +65,7 @@ class Identity(Family):
             "the service; letter case does not matter.",
             example="internal",
             indexed=False,
+            modes=EVERY_MODE,
         ),
     ] = ""
     service_name: Annotated[
@@ -69,7 +75,7 @@ class Identity(Family):
             example="go-demo",
             indexed=False,
             effect=Effect.NOTHING,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ""
     scrape_network: Annotated[
@@ -80,7 +86,7 @@ class Identity(Family):
             example="monitor",
             indexed=False,
             effect=Effect.NOTHING,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ""
     node_info: Annotated[
@@ -90,6 +96,6 @@ class Identity(Family):
             example='[["node-1","10.0.1.5","x7r"]]',
             indexed=False,
             effect=Effect.NOTHING,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = ""

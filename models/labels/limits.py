@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -51,6 +51,6 @@ class Limits(Family):
             "replica of the proxy.",
             example="100/10s",
             effect=Effect.PROFILE,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
 RequestMode = Annotated[Literal["http", "tcp", "sni"], Allowed("http, tcp or sni")]
@@ -108,6 +108,7 @@ class Matching(Family):
             "for is compared with `servicePath` (`req.ssl_sni -m end`, `req.ssl_sni -i -m reg`), in any letter case.",
             example="path_reg -i",
             effect=Effect.RELOAD,
+            modes=("http", "sni"),
         ),
     ] = "path_beg"
     service_path: Annotated[
@@ -116,6 +117,7 @@ class Matching(Family):
             doc="URL path prefixes. Longest prefix wins over all services; `/demo` also matches `/demo1`. "
             "`/` by default if there is a `serviceDomain`. With `reqMode=sni`: names, compared as `pathType` says.",
             example="/demo/hello,/demo/person",
+            modes=("http", "sni"),
         ),
     ] = ()
     service_path_exclude: Annotated[
@@ -135,6 +137,7 @@ class Matching(Family):
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
+            modes=("http", "sni"),
         ),
     ] = None
     service_domain_match_all: Annotated[
@@ -144,6 +147,7 @@ class Matching(Family):
             example="true",
             indexed=False,
             deprecated="serviceDomainAlgo",
+            modes=("http", "sni"),
         ),
     ] = False
     service_domain: Annotated[
@@ -153,6 +157,7 @@ class Matching(Family):
             "Exact domains win over wildcards, longer wildcards over shorter ones. With `reqMode=sni`: the names that "
             "TLS clients ask for; without any, all that nobody else claims.",
             example="my-domain.com,*.my-other-domain.com",
+            modes=("http", "sni"),
         ),
     ] = ()
     service_header: Annotated[
@@ -179,6 +184,7 @@ class Matching(Family):
             "`DEFAULT_REQ_MODE` by default.",
             example="tcp",
             effect=Effect.RELOAD,
+            modes=EVERY_MODE,
         ),
     ] = "http"
     src_port: Annotated[
@@ -188,6 +194,7 @@ class Matching(Family):
             "default. With `http`, only requests that came to this port are claimed.",
             example="6379",
             effect=Effect.RELOAD,
+            modes=EVERY_MODE,
         ),
     ] = None
     src_https_port: Annotated[

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.types import Address, ObjectName, Port
 
 
@@ -14,6 +14,7 @@ class Target(Family):
         Label(
             doc="The port inside the service that requests are sent to. Mandatory, unless there is an `httpsPort`.",
             example="8080",
+            modes=EVERY_MODE,
         ),
     ] = None
     https_port: Annotated[
@@ -30,6 +31,7 @@ class Target(Family):
         Label(
             doc="Sends requests to this host instead of the service, for targets outside the Swarm.",
             example="machine-123.internal.ecme.com",
+            modes=EVERY_MODE,
         ),
     ] = None
     network: Annotated[
@@ -39,6 +41,6 @@ class Target(Family):
             "with or without that of the service's stack. Without the label it is one of those that they share.",
             example="front",
             indexed=False,
-            tcp=True,
+            modes=EVERY_MODE,
         ),
     ] = None

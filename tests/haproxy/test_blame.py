@@ -3,8 +3,9 @@
 import pytest
 from builders import rendered_of, service, snapshot
 
-from controller.blame import found_by_halving, named_by_haproxy
+from controller.blame import blamed, found_by_halving, named_by_haproxy
 from controller.errors import ConfigRejectedError
+from render.files import Rendered
 
 RENDERED = rendered_of(
     snapshot(
@@ -77,3 +78,82 @@ async def test_nobody_is_blamed_for_what_is_not_a_service_s() -> None:
 
     assert await found_by_halving(refusal("no"), ["web", "shop"], objection) is None
     assert await found_by_halving(refusal("no"), [], objection) is None
+
+
+MANY = 256
+WORLD = rendered_of(
+    snapshot(
+        *(
+            service(
+                f"s{n}", {"servicePath": f"/s{n}", "port": "80", "backendExtra": f"http-request set-header X-Own {n}"}
+            )
+            for n in range(MANY)
+        )
+    )
+)
+
+
+class Checking:
+    """Refuses configurations with the lines of bad services, naming none of them but ``named``; counts questions."""
+
+    def __init__(self, bad: set[int], named: set[int] = frozenset(), *, core: bool = False) -> None:
+        self.bad, self.named, self.core = bad, named, core
+        self.asked: list[int] = []
+
+    async def check(self, rendered: Rendered) -> None:
+        lines = rendered.config.split("\n")
+        self.asked.append(sum(line.startswith("backend s") for line in lines))
+        words = [
+            f"[ALERT] (7) : config : [haproxy.cfg:{number}] : no" if n in self.named else "[ALERT] (7) : no"
+            for number, line in enumerate(lines, 1)
+            for n in self.bad
+            if line.endswith(f" X-Own {n}")
+        ]
+        if words or self.core:
+            raise refusal(*(words[:1] or ["[ALERT] (7) : never"]))
+
+    async def objection(self, _without: frozenset[str]) -> ConfigRejectedError | None:
+        return refusal("never")
+
+    async def blames(self, changed: range) -> set[int]:
+        """Return whom it is blamed on."""
+        with pytest.raises(ConfigRejectedError) as caught:
+            await self.check(WORLD)
+        self.asked.clear()
+        names = [f"s{n}" for n in changed]
+        found = await blamed(caught.value, WORLD, names, self.check, self.objection)
+        return {int(name[1:]) for name in found}
+
+
+@pytest.mark.parametrize(
+    ("bad", "named"),
+    [
+        pytest.param({3}, set(), id="one that is not named"),
+        pytest.param({3, 77, 78, 200}, set(), id="some that are not named"),
+        pytest.param({3, 77, 78, 200}, {3, 200}, id="some of each"),
+        pytest.param({3, 77, 78, 200}, {3, 77, 78, 200}, id="all named, one after the other"),
+        pytest.param(set(range(0, MANY, 8)), set(range(0, MANY, 16)), id="many"),
+    ],
+)
+@pytest.mark.parametrize("changed", [pytest.param(range(MANY), id="all new"), pytest.param(range(0), id="none new")])
+async def test_all_are_found_with_few_questions(bad: set[int], named: set[int], changed: range) -> None:
+    """Named ones cost one each; others two each time that the number of suspects to each of them doubles."""
+    haproxy = Checking(bad, named)
+    assert await haproxy.blames(changed) == bad
+    silent = len(bad - named)
+    halvings = (MANY // max(1, silent)).bit_length()
+    assert len(haproxy.asked) <= len(named) + 2 * silent * (halvings + 1) + 3
+
+
+async def test_only_those_that_have_changed_are_asked_about() -> None:
+    """What HAProxy runs it has taken before."""
+    haproxy = Checking({3, 5})
+    assert await haproxy.blames(range(8)) == {3, 5}
+    assert max(haproxy.asked) == 8
+
+
+async def test_nobody_is_asked_about_when_what_is_for_all_is_refused() -> None:
+    """One question tells."""
+    haproxy = Checking(set(), core=True)
+    assert await haproxy.blames(range(MANY)) == set()
+    assert len(haproxy.asked) <= 4

@@ -66,14 +66,16 @@ def certificates_of(world: dict[str, Any]) -> CertificateFiles:
     return CertificateFiles(usable=usable, authorities=authorities)
 
 
-def conditions_json(desired: Desired) -> dict[str, dict[str, str]]:
-    """Return the conditions of each service as ``status reason``, with the message if there is one."""
+def conditions_json(desired: Desired) -> dict[str, dict[str, Any]]:
+    """Return the conditions of each service as ``status reason``, with the message if there is one, and its notices."""
     return {
         name: {
             fact.type.value: f"{fact.status} {fact.reason.value}" + (f": {fact.message}" if fact.message else "")
             for fact in facts
         }
+        | ({"notices": [f"{each.reason.value}: {each.message}" for each in told]} if told else {})
         for name, facts in desired.conditions.items()
+        for told in [desired.notices.get(name)]
     }
 
 

@@ -1,0 +1,81 @@
+"""What HAProxy took last of each service, kept on disk: a new controller can go back to it as well.
+
+Swarm knows the labels from before a service's last update, and no others. A file has one service a line, with the
+labels rather than what they were read as, since another version may read them otherwise.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from controller.sources.saved import Saved
+from models.base import Frozen
+from models.memo import Memo
+from models.proxy import LastGood, TemplateTexts
+from models.reading import LabelRules, read_labels
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The forms of services that HAProxy runs, and the texts of their templates, both by Swarm service id."""
+
+    forms: Mapping[str, LastGood] = field(default_factory=dict)
+    templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
+
+
+class _Line(Frozen):
+    id: str
+    name: str
+    stack: str = ""
+    labels: Mapping[str, str]
+    frontend: str | None = None
+    backend: str | None = None
+
+
+def saved_in(path: Path, rules: LabelRules, *, interval: float = 5.0) -> Saved[Remembered]:
+    """Return the file that holds what is remembered; labels are read by the ``rules`` of today."""
+    lines = Memo(_line)
+    return Saved(path, "Last good labels", read=partial(_read, rules), write=partial(_write, lines), interval=interval)
+
+
+def _write(lines: Memo[str, LastGood, TemplateTexts | None, bytes], known: Remembered) -> bytes:
+    content = b"".join(lines(id_, id_, good, known.templates.get(id_)) for id_, good in known.forms.items())
+    lines.forget_unused()
+    return content
+
+
+def _line(id_: str, good: LastGood, texts: TemplateTexts | None) -> bytes:
+    texts = texts or TemplateTexts()
+    line = _Line(
+        id=id_,
+        name=good.form.name,
+        stack=good.form.stack,
+        labels=good.labels,
+        frontend=texts.frontend,
+        backend=texts.backend,
+    )
+    return line.model_dump_json(exclude_defaults=True).encode() + b"\n"
+
+
+def _read(rules: LabelRules, content: bytes) -> Remembered:
+    """Read what was written; labels that are none any more are left out.
+
+    Raises:
+        ValueError: it was not written by this. The text does not quote it, since it may hold passwords.
+    """
+    try:
+        lines = [_Line.model_validate_json(line) for line in content.splitlines()]
+    except ValidationError as error:
+        raise ValueError(f"it does not hold labels ({error.error_count()} errors)") from None
+    texts = {line.id: TemplateTexts(line.frontend, line.backend) for line in lines if line.frontend or line.backend}
+    return Remembered(dict(_forms(lines, rules)), texts)
+
+
+def _forms(lines: Iterable[_Line], rules: LabelRules) -> Iterator[tuple[str, LastGood]]:
+    for line in lines:
+        form = read_labels(line.name, line.labels, rules, stack=line.stack).service
+        if form is not None:
+            yield line.id, LastGood(form, line.labels)

@@ -1,0 +1,84 @@
+"""1,000 services of which 20 are bad: all others are live after few questions, whatever HAProxy says."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+from binaries import VERSIONS
+from isolation.conftest import Proxy
+
+SERVICES = 1_000
+BAD = frozenset(range(7, SERVICES, 50))
+_ENDS_READING = "redirect location /x code 999"
+REFUSED: tuple[Mapping[str, str], ...] = (
+    {"backendExtra": "timeout server soon"},
+    {"backendExtra": f"http-request {_ENDS_READING}"},
+    {"backendExtra": "retry-on nonsense"},
+    {"reqPathSearchReplace": "(?u)/x,/y"},
+    {"pathType": "path_reg", "servicePath": "^/("},
+)
+"""Labels that are allowed and that HAProxy refuses, some of which end its reading of the configuration."""
+PLAIN: Mapping[str, str] = {}
+
+
+def own(number: int) -> Mapping[str, str]:
+    """Return options that no other service has."""
+    return {"reqPathSearchReplace": f"/s{number}/,/"}
+
+
+def put_all(proxy: Proxy, labels: Callable[[int], Mapping[str, str]]) -> None:
+    """Add all services, or change them."""
+    for number in range(SERVICES):
+        proxy.put(f"s{number}", {"servicePath": f"/s{number}", **labels(number)})
+
+
+def spoilt(number: int, good: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what is refused of a bad service, with something of its own, and the labels of a good one."""
+    if number not in BAD:
+        return good
+    kind = REFUSED[number // 50 % len(REFUSED)]
+    mark = f"http-request set-header X-Own {number}"
+    path = {"servicePath": f"{kind['servicePath']}{number}"} if "servicePath" in kind else {}
+    return {**good, **kind, **path, "backendExtra": "\n".join(filter(None, (mark, kind.get("backendExtra"))))}
+
+
+async def live(proxy: Proxy, numbers: range) -> None:
+    """Check that exactly the bad ones are told, and that some good ones answer."""
+    told = {name for name in proxy.world.services if proxy.told(name)[0] == "ConfigRejected"}
+    assert told == {f"s{number}" for number in BAD}
+    for number in numbers:
+        is_left_out = "nothing is routed" in proxy.told(f"s{number}")[1]
+        assert await proxy.status(f"/s{number}/") == (503 if is_left_out else 200)
+
+
+@pytest.mark.parametrize("options", [pytest.param(lambda _: PLAIN, id="alike"), pytest.param(own, id="each its own")])
+async def test_bad_at_the_first_start(proxy: Proxy, options: Callable[[int], Mapping[str, str]]) -> None:
+    """As many questions as there are bad ones, at most: HAProxy names at least one each time."""
+    put_all(proxy, lambda number: spoilt(number, options(number)))
+    await proxy.converge()
+    await live(proxy, range(5, 12))
+    assert proxy.haproxy.checks <= len(BAD) + 2
+    assert proxy.haproxy.applied <= 2
+
+
+async def test_bad_at_a_change(proxy: Proxy) -> None:
+    """Only those that have changed are asked about, and what they were stays in force."""
+    put_all(proxy, own)
+    await proxy.converge()
+    put_all(proxy, lambda number: spoilt(number, own(number)))
+    await proxy.converge()
+    await live(proxy, range(5, 12))
+    assert proxy.haproxy.checks <= len(BAD) + 2
+    assert proxy.haproxy.applied <= 3
+
+
+@pytest.mark.parametrize("options", [pytest.param(lambda _: PLAIN, id="alike"), pytest.param(own, id="each its own")])
+@pytest.mark.parametrize("proxy", [pytest.param(VERSIONS[-1], marks=pytest.mark.haproxy)], indirect=True)
+async def test_bad_ones_that_haproxy_does_not_name(proxy: Proxy, options: Callable[[int], Mapping[str, str]]) -> None:
+    """Halves are asked about, and services that bring the same lines count as one."""
+    proxy.haproxy.mute = True
+    put_all(proxy, lambda number: spoilt(number, options(number)))
+    await proxy.converge()
+    await live(proxy, range(5, 12))
+    assert proxy.haproxy.applied <= 2
+    kinds = len(BAD) + 1 if options(0) == options(1) else SERVICES
+    assert proxy.haproxy.checks <= 2 * len(BAD) * (1 + (kinds // len(BAD)).bit_length())
