@@ -5,9 +5,10 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from label_effects.edge import Origin
+from label_effects.edge import Origin, behind
 
 from models.settings import ProxySettings
+from models.snapshot import SwarmService
 
 IMPATIENT = ProxySettings(
     timeout_client=1, timeout_http_request=1, timeout_http_keep_alive=1, timeout_server=2, timeout_queue=1
@@ -38,7 +39,7 @@ class Recorder(Origin):
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection, as long as they are well formed."""
         self.handlers.add(asyncio.current_task())
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # a body that ends early is no request
             while head := await self._head(reader):
                 self.received.append(await _request(head, reader))
                 body = self.received[-1].line.encode()
@@ -66,6 +67,11 @@ async def _request(head: str, reader: asyncio.StreamReader) -> Received:
     elif request.values("content-length"):
         body = await reader.readexactly(int(request.values("content-length")[0]))
     return Received(request.line, request.headers, body)
+
+
+def world(origin: Recorder) -> list[SwarmService]:
+    """Return a service that everybody may use, and one that nobody may."""
+    return [behind(origin), behind(origin, {"deniedSrc": "0.0.0.0/0"}, name="closed")]
 
 
 async def sent(port: int, pieces: Iterable[bytes], *, pause: float = 0) -> bytes:
