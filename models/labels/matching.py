@@ -135,6 +135,7 @@ class Matching(Family):
         ListOf[Path],
         Label(
             doc="URL path prefixes. Longest prefix wins over all services; `/demo` also matches `/demo1`. "
+            "However a request writes it, it is the same path (`//demo`, `/%64emo`; see docs/edge.md). "
             "`/` by default if there is a `serviceDomain`. With `reqMode=sni`: names, compared as `pathType` says.",
             example="/demo/hello,/demo/person",
         ),

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from edge.wire import IMPATIENT, Recorder, sent, statuses, world
-from label_effects.edge import edge, running
+from label_effects.edge import behind, edge, running
 
 BEHIND = b"GET /closed HTTP/1.1\r\nHost: web.test\r\n\r\n"
 """A request that a service must never see: it is for another one, that is closed to everybody."""
@@ -99,6 +99,7 @@ PASSED_ON = {
     "headers that end with the connection": (post(FIVE, b"Connection: Content-Length"), LAST, ANOTHER_ONE),
     "a header on two lines": (get(b"X-A: b\r\n c") + BEHIND, b"", ANOTHER_ONE),
     "bare LFs": (b"GET /web HTTP/1.1\nHost: web.test\n\n" + BEHIND, b"", ANOTHER_ONE),
+    "the same host twice": (get(b"Host: web.test") + BEHIND, b"", ANOTHER_ONE),
     "a tab in the request line": (get(line=b"GET\t/web HTTP/1.1") + BEHIND, b"", ANOTHER_ONE),
     "HTTP/1.2": (get(line=b"GET /web HTTP/1.2") + BEHIND, b"", ANOTHER_ONE),
     "an upgrade to HTTP/2": (get(b"Connection: Upgrade", b"Upgrade: h2c") + BEHIND, b"", ANOTHER_ONE),
@@ -133,8 +134,19 @@ async def test_odd_requests_become_plain_ones(binary: Path, folder: Path) -> Non
             (received,) = origin.received
             assert received.line.split(" ")[:2] == [request.decode("latin-1").split()[0], "/web"], name
             assert received.body == body, name
+            assert received.values("host") == ["web.test"], name
             sizes = received.values("content-length") + received.values("transfer-encoding")
             assert len(sizes) == (0 if request.startswith(b"GET") and not body else 1), name
             assert received.values("upgrade") in ([], ["other"]), name
             assert (await proxy.ask("/web/next")).body == b"GET /web/next HTTP/1.1"
     assert origin.wrong == []
+
+
+async def test_requests_without_a_path_are_for_the_default_service_alone(binary: Path, folder: Path) -> None:
+    """No path is no beginning of anything, not even of ``/``."""
+    request = get(b"Connection: close", line=b"OPTIONS * HTTP/1.1")
+    origin = Recorder()
+    async with running(origin), edge(binary, folder, behind(origin, {"servicePath": "/"})) as proxy:
+        assert statuses(await sent(proxy.port, [request])) == [503]
+    async with running(origin), edge(binary, folder, behind(origin, {"isDefaultBackend": "true"})) as proxy:
+        assert statuses(await sent(proxy.port, [request])) == [200]

@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from label_effects.edge import Origin, behind
 
 from models.settings import ProxySettings
 from models.snapshot import SwarmService
 
-IMPATIENT = ProxySettings(
-    timeout_client=1, timeout_http_request=1, timeout_http_keep_alive=1, timeout_server=2, timeout_queue=1
-)
-"""Waits for nobody for long, so that a connection that HAProxy keeps open ends within a test."""
+HOST = "127.0.0.1"
+IMPATIENT = ProxySettings(timeout_client=2, timeout_http_request=2, timeout_http_keep_alive=2)
+"""Waits for no client for long, so that a connection that HAProxy keeps open ends within a test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,10 @@ def world(origin: Recorder) -> list[SwarmService]:
     return [behind(origin), behind(origin, {"deniedSrc": "0.0.0.0/0"}, name="closed")]
 
 
-async def sent(port: int, pieces: Iterable[bytes], *, pause: float = 0) -> bytes:
-    """Send pieces over one connection, and return all that comes back until HAProxy closes it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def sent(where: int | Path, pieces: Iterable[bytes], *, pause: float = 0) -> bytes:
+    """Send pieces to a port or socket over one connection; return all that comes back until HAProxy closes it."""
+    opened = asyncio.open_unix_connection(where) if isinstance(where, Path) else asyncio.open_connection(HOST, where)
+    reader, writer = await opened
     told = asyncio.ensure_future(_all(reader))
     with contextlib.suppress(ConnectionError):
         for piece in pieces:
