@@ -140,7 +140,7 @@ def _parts(
         is_routed = mode == "http" and not destination.custom.template_fe_path
         yield Part(
             backend=backend,
-            claims=tuple(claims_of(*claimant, ready=ready)) if is_routed else (),
+            claims=tuple(claims_of(*claimant, ready=ready, normal=settings.normalize_paths)) if is_routed else (),
             name_claims=tuple(name_claims_of(*claimant)) if mode == "sni" else (),
             port=_port(candidate, destination, backend.name, surroundings, settings),
             group=group,

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from itertools import product
 
-from models.labels.matching import Matching
+from models.labels.matching import Matching, normal_form, path_method
 from models.passthrough import NAME, NameClaim
 from models.predicates import Predicate
 from models.routing import ANY_DOMAIN, Claim, PathMatch
@@ -16,11 +16,17 @@ _METHOD_OF = {"hdr_beg(host)": "beg", "hdr_sub(host)": "sub", "hdr_reg(host)": "
 
 
 def claims_of(
-    service: ProxyService, destination: Destination, way: Way, created_at: datetime, *, ready: bool = True
+    service: ProxyService,
+    destination: Destination,
+    way: Way,
+    created_at: datetime,
+    *,
+    ready: bool = True,
+    normal: bool = True,
 ) -> Iterator[Claim]:
     """Return the claims of one way into a destination (DFP's ACLs: ``url_``, ``domain_``, ``http_`` and port).
 
-    ``ready`` says whether the way has any servers.
+    ``ready`` says whether the way has any servers, and ``normal`` whether paths are compared in their normal form.
     """
     matching = destination.matching
     common = (*_common_predicates(matching), *way.predicates)
@@ -35,7 +41,7 @@ def claims_of(
         weight=destination.traffic.weight,
         ready=ready,
     )
-    for (domain, by_domain), (match, path, by_path) in product(_domains(matching), _paths(matching)):
+    for (domain, by_domain), (match, path, by_path) in product(_domains(matching), _paths(matching, normal=normal)):
         yield claim(
             domain=domain,
             path=path,
@@ -72,17 +78,24 @@ def _compared(domains: tuple[str, ...], matching: Matching) -> list[tuple[str, t
     return [(ANY_DOMAIN, (Predicate(algorithm, domains, ("-i",)),))]
 
 
-def _paths(matching: Matching) -> list[tuple[PathMatch, str, tuple[Predicate, ...]]]:
+def _paths(matching: Matching, *, normal: bool) -> list[tuple[PathMatch, str, tuple[Predicate, ...]]]:
     """Return the paths, each with the tests that a lookup cannot do."""
-    fetch, *flags = matching.path_type.split()
-    excluded: tuple[Predicate, ...] = ()
-    if matching.service_path_exclude:
-        excluded = (Predicate(fetch, matching.service_path_exclude, tuple(flags), negated=True),)
-    looked_up = _LOOKED_UP.get(matching.path_type)
+    kind = matching.path_type
+    paths, excludes = (
+        tuple(dict.fromkeys(normal_form(kind, path) if normal else path for path in given))
+        for given in (matching.service_path, matching.service_path_exclude)
+    )
+    excluded = (_path_test(kind, excludes, negated=True),) if excludes else ()
+    looked_up = _LOOKED_UP.get(kind)
     if looked_up is not None:
-        return [(looked_up, path, excluded) for path in matching.service_path]
-    tested = Predicate(fetch, matching.service_path, tuple(flags))
-    return [(PathMatch.TESTED, "", (tested, *excluded))]
+        return [(looked_up, path, excluded) for path in paths]
+    return [(PathMatch.TESTED, "", (_path_test(kind, paths), *excluded))]
+
+
+def _path_test(path_type: str, texts: tuple[str, ...], *, negated: bool = False) -> Predicate:
+    """Return the test of the path that a request is routed by (`path.cfg.j2`)."""
+    ignoring_case = ("-i",) if "-i" in path_type.split() else ()
+    return Predicate("var(txn.path)", texts, (*ignoring_case, "-m", path_method(path_type)), negated=negated)
 
 
 def _common_predicates(matching: Matching) -> Iterator[Predicate]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import PurePath
 
+_OWN_CONNECTIONS = 10
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorFile:
@@ -29,6 +31,11 @@ class Machine:
     internal_socket: str
     quic: bool = False
     error_files: tuple[ErrorFile, ...] = ()
+
+    @property
+    def frontend_maxconn(self) -> int:
+        """The most connections of one frontend: clients leave some of ``maxconn`` to the controller's requests."""
+        return self.maxconn - max(1, min(self.maxconn // 10, _OWN_CONNECTIONS))
 
     def handover_socket(self, port: int) -> str:
         """Return the path of the unix socket where the HTTP frontend takes connections to a port over."""

@@ -4,6 +4,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.paths import KEPT
 from models.routing import ACME_PREFIX
 from render import records
 from render.filters import FILTERS
@@ -21,5 +22,5 @@ def environment() -> Environment:
         autoescape=False,  # noqa: S701 - the output is no HTML; `cfg` quotes for HAProxy
     )
     made.filters.update(FILTERS)
-    made.globals |= {"acme_prefix": ACME_PREFIX, "records": records}
+    made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records}
     return made

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, cast
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from models.labels._table import EVERY_MODE, Effect, Family, Label
+from models.paths import normal_path
 from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
 RequestMode = Annotated[Literal["http", "tcp", "sni"], Allowed("http, tcp or sni")]
@@ -21,6 +22,8 @@ _NAME_KEYWORDS = re.compile(
     r"(?:req_ssl_sni|req\.ssl_sni|ssl_fc_sni)(?: -i)?(?: -m (?P<method>str|beg|end|sub|dom|reg))?(?: -i)?"
     r"|ssl_fc_sni_(?P<form>end|reg)(?: -i)?"
 )
+PathMethod = Literal["str", "beg", "end", "sub", "dir", "reg"]
+_PATH_METHOD = re.compile(r"[ _](str|beg|end|sub|dir|reg)\b")
 HTTPS_PORT = 443
 _PLAIN_KINDS = frozenset({"path", "path_beg"})
 _PLAIN_ALGORITHMS = frozenset({"hdr(host)", "hdr_dom(host)", "hdr_end(host)"})
@@ -42,11 +45,29 @@ def name_method(path_type: str) -> NameMethod | None:
     return cast("NameMethod", match["method"] or match["form"] or "str") if match else None
 
 
+def path_method(path_type: str) -> PathMethod:
+    """Return how paths are compared."""
+    match = _PATH_METHOD.search(path_type)
+    return cast("PathMethod", match[1] if match else "str")
+
+
+def normal_form(path_type: str, path: str) -> str:
+    """Return what is compared with the normal form of paths: a path in that form, or a pattern as it is.
+
+    Raises:
+        ValueError: the path has no normal form.
+    """
+    return normal_path(path) if path_method(path_type) in {"str", "beg"} else path
+
+
 def _path(value: str, info: ValidationInfo) -> str:
     """Compared as text, a path is a path and a name a name; otherwise it is a pattern, which may be any text."""
     kind = info.data.get("path_type", "")
     if kind in _PLAIN_KINDS:
-        return checked_as(PathPrefix, value)
+        value = checked_as(PathPrefix, value)
+    if kind.startswith("path"):
+        normal_form(kind, value)
+        return value
     return checked_as(DomainPattern, value) if name_method(kind) in {"str", "end"} else value
 
 
@@ -115,6 +136,7 @@ class Matching(Family):
         ListOf[Path],
         Label(
             doc="URL path prefixes. Longest prefix wins over all services; `/demo` also matches `/demo1`. "
+            "However a request writes it, it is the same path (`//demo`, `/%64emo`; see docs/edge.md). "
             "`/` by default if there is a `serviceDomain`. With `reqMode=sni`: names, compared as `pathType` says.",
             example="/demo/hello,/demo/person",
             modes=("http", "sni"),

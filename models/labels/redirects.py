@@ -48,7 +48,7 @@ class Redirects(Family):
     redirect_when_http_proto: Annotated[
         Flag,
         Label(
-            doc="Redirects to HTTPS when the header `X-Forwarded-Proto` says `http`.",
+            doc="Redirects to HTTPS if `X-Forwarded-Proto` says `http`; for who is believed see `TRUSTED_PROXIES`.",
             example="true",
             indexed=False,
             effect=Effect.PROFILE,

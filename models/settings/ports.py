@@ -156,7 +156,8 @@ class Ports(Frozen):
         Field(
             description="Addresses and networks of the proxies and load balancers in front of this one. The client of "
             "their requests is the last one in `X-Forwarded-For` that is none of them; `allowedSrc`, `deniedSrc`, "
-            "`rateLimit` and logs go by it."
+            "`rateLimit` and logs go by it. If this is set, what anybody else says in `X-Forwarded-Proto`, "
+            "`X-Forwarded-Host` and the like is dropped."
         ),
     ] = ()
 

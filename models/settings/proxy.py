@@ -11,6 +11,7 @@ from models.settings.labels import Labels
 from models.settings.ports import Ports
 from models.settings.raw import Raw
 from models.settings.request_log import RequestLog
+from models.settings.requests import Requests
 from models.settings.shared import Settings
 from models.settings.statistics import Statistics
 from models.settings.timeouts import Timeouts
@@ -19,7 +20,7 @@ from models.settings.values import Seconds
 from models.types import Flag, ListOf
 
 
-class ProxySettings(RequestLog, Timeouts, LabelDefaults, Labels, Raw, Statistics, Tls, Ports, Settings):
+class ProxySettings(RequestLog, Requests, Timeouts, LabelDefaults, Labels, Raw, Statistics, Tls, Ports, Settings):
     """Variables of ``swarmgate proxy``."""
 
     listener_address: Annotated[
@@ -29,7 +30,12 @@ class ProxySettings(RequestLog, Timeouts, LabelDefaults, Labels, Raw, Statistics
         Path | None, Field(description="A compose file to take services from, instead of a Swarm.")
     ] = None
     maxconn: Annotated[
-        int | None, Field(ge=10, description="Most connections at once; by default as many as the machine allows.")
+        int | None,
+        Field(
+            ge=10,
+            description="Most connections at once, of which up to 10 are kept for the controller; by default as many "
+            "as the machine allows.",
+        ),
     ] = None
     haproxy_binary: Annotated[
         str | None, Field(description="The HAProxy to run; by default the one on PATH, or the embedded one.")

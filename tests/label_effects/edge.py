@@ -23,6 +23,7 @@ from controller.desired import build_desired
 from controller.endpoints import Surroundings
 from controller.judging import judge
 from controller.templates import TemplateFile
+from models.machine import Machine
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task
 from render.configuration import render
@@ -194,6 +195,7 @@ async def edge(
     *services: SwarmService,
     settings: ProxySettings | None = None,
     templates: Mapping[str, str] | None = None,
+    machine: Machine = MACHINE,
 ) -> AsyncIterator[Edge]:
     """Run HAProxy for services, all of which must be acceptable; ``templates`` are files of the operator."""
     settings = settings or ProxySettings()
@@ -202,7 +204,7 @@ async def edge(
     desired = build_desired(judged, settings, replace(HERE, templates=files))
     wrong = [fact.message for facts in desired.conditions.values() for fact in facts if fact.status != "True"]
     assert not wrong
-    rendered = render(desired, settings, MACHINE)
+    rendered = render(desired, settings, machine)
     changed = _with_sockets(rendered, folder)
     with running_haproxy(binary, changed, folder) as port:
         for path in re.findall(r"bind unix@(\S+)", changed.config):

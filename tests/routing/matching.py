@@ -35,6 +35,19 @@ def normal_host(host: str | None) -> str:
     return (host or "").strip(" \t").partition(":")[0].lower().rstrip(".")
 
 
+def normal_path(path: str) -> str:
+    """Return a path as it is compared, sign by sign: decoded (not blanks and ``%``), no parameters, single slashes."""
+    normal, is_parameter = "", False
+    while path:
+        size = 3 if path[0] == "%" and path[:3] not in ("%20", "%25") else 1
+        sign, path = (bytes.fromhex(path[1:3]).decode("latin-1") if size == 3 else path[0]), path[size:]
+        sign = "/" if sign == "\\" else sign
+        is_parameter = sign == ";" or (is_parameter and sign != "/")
+        if not is_parameter and not (sign == "/" and normal.endswith("/")):
+            normal += sign
+    return normal
+
+
 def fits(domain: str, host: str) -> bool:
     """Tell whether a domain pattern fits a host."""
     if domain == ANY_DOMAIN:

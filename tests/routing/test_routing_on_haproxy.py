@@ -1,16 +1,17 @@
 """The same on a real HAProxy: thousands of requests, many of them hostile, answered as the plain rules say."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from binaries import VERSIONS, haproxy_binary
 from builders import df, rendered_of, service, snapshot
-from routing.matching import CHALLENGE, expected_backend
+from routing.matching import CHALLENGE, expected_backend, normal_path
 from traffic import Answer, ask, request_bytes, running_haproxy
 
 from models.routing import ANY_DOMAIN, Claim
+from models.settings import ProxySettings
 from models.snapshot import SwarmService
 
 SERVICES = 300
@@ -49,6 +50,10 @@ HOSTILE_PATHS = (
     f"{CHALLENGE}/../../demo",
     f"/{CHALLENGE}",
     f"{CHALLENGE}x",
+    "/%64emo",
+    "/;x/demo;y",
+    "/demo%5Chello",
+    "/x%2Fdemo/.",
     f"{CHALLENGE}/token",
     "/" + "x" * 4000,
 )
@@ -83,12 +88,12 @@ def random_request(dice: random.Random) -> tuple[str, str]:
     return host, path
 
 
-def claims_of(services: list[SwarmService]) -> Iterator[Claim]:
+def claims_of(services: list[SwarmService], form: Callable[[str], str]) -> Iterator[Claim]:
     """Return what the labels claim, without asking the code under test."""
     for each in services:
         yield Claim(
             domain=each.labels.get(*df({"serviceDomain": ANY_DOMAIN}).popitem()),
-            path=each.labels[df({"servicePath": ""}).popitem()[0]],
+            path=form(each.labels[df({"servicePath": ""}).popitem()[0]]),
             backend=f"{each.name}-be80_0",
             service=each.name,
             acl_name=each.name,
@@ -97,27 +102,36 @@ def claims_of(services: list[SwarmService]) -> Iterator[Claim]:
         )
 
 
-async def answers_of(version: str, services: list[SwarmService], requests: list[bytes], folder: Path) -> list[Answer]:
+async def answers_of(
+    version: str, services: list[SwarmService], requests: list[bytes], folder: Path, **settings: bool
+) -> list[Answer]:
     """Send requests to a HAProxy that runs services."""
-    rendered = rendered_of(snapshot(*services))
+    rendered = rendered_of(snapshot(*services), settings=ProxySettings(**settings))
     with running_haproxy(haproxy_binary(version), rendered, folder) as port:
         return await ask(port, requests)
 
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_haproxy_answers_as_the_rules_say(version: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("normalize_paths", "form"), [pytest.param(True, normal_path, id="normal"), pytest.param(False, str, id="as is")]
+)
+async def test_haproxy_answers_as_the_rules_say(
+    version: str, *, normalize_paths: bool, form: Callable[[str], str], folder: Path
+) -> None:
     """Every request reaches the backend that the claims, tried one after the other, give it to."""
     dice = random.Random(20240101)
     services = random_services(dice)
-    claims = list(claims_of(services))
+    claims = list(claims_of(services, form))
     asked = [random_request(dice) for _ in range(REQUESTS)]
-    answers = await answers_of(version, services, [request_bytes(path, host) for host, path in asked], folder)
+    requests = [request_bytes(path, host) for host, path in asked]
+    answers = await answers_of(version, services, requests, folder, normalize_paths=normalize_paths)
     wrong = {
         (host, path): (answer.status, answer.backend, expected)
         for (host, path), answer in zip(asked, answers, strict=True)
         if answer.status != 400
-        and answer.backend != (expected := expected_backend(claims, host, path.partition("?")[0].partition("#")[0]))
+        and answer.backend
+        != (expected := expected_backend(claims, host, form(path.partition("?")[0].partition("#")[0])))
     }
     assert wrong == {}
     refused = [request for request, answer in zip(asked, answers, strict=True) if answer.status == 400]

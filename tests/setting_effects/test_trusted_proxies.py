@@ -97,6 +97,43 @@ async def test_clients_are_counted_and_logged_apart(binary: Path, folder: Path, 
     assert lines == [f"{CLIENT} 200", f"{CLIENT} 429", f"{STRANGER} 200"]
 
 
+@pytest.mark.parametrize(
+    ("settings", "client", "status"),
+    [
+        pytest.param(TRUSTED, PROXY, 200, id="a trusted proxy"),
+        pytest.param(TRUSTED, STRANGER, 302, id="a stranger"),
+        pytest.param(ProxySettings(), STRANGER, 200, id="anybody, if nobody is trusted in particular"),
+    ],
+)
+async def test_who_may_say_that_a_client_came_by_https(  # noqa: PLR0917 - fixtures and columns
+    binary: Path, folder: Path, origin: Origin, settings: ProxySettings, client: str, status: int
+) -> None:
+    """Trusted proxies if there are any; else whoever writes the header, as in Docker Flow."""
+    async with edge(binary, folder, behind(origin, {"redirectUnlessHttpsProto": "true"}), settings=settings) as proxy:
+        assert (await proxy.ask("/web", "X-Forwarded-Proto: https", client=client)).status == status
+        assert (await proxy.ask("/web", "X-Forwarded-Proto: https", client=client, tls=True)).status == 200
+
+
+async def test_what_strangers_say_of_themselves_is_dropped(binary: Path, folder: Path, origin: Origin) -> None:
+    """If it is for proxies to say; the header for addresses is kept, since the last of them is not theirs."""
+    told = ("X-Forwarded-Host: evil.test", "X-Forwarded-Proto: https", "X-Forwarded-Port: 443", "Forwarded: for=x")
+    names = {line.partition(":")[0].lower() for line in told}
+    async with edge(binary, folder, behind(origin), settings=TRUSTED) as proxy:
+        await proxy.ask("/web", *told, forwarded(CLIENT), client=STRANGER)
+        assert names & origin.got().keys() == set()
+        assert "x-forwarded-for" in origin.got()
+        await proxy.ask("/web", *told, client=PROXY)
+        assert names <= origin.got().keys()
+
+
+async def test_headers_with_names_that_look_alike_are_dropped(binary: Path, folder: Path, origin: Origin) -> None:
+    """Services that read headers as CGI does would take them for the real ones; other names are nobody's business."""
+    async with edge(binary, folder, behind(origin)) as proxy:
+        await proxy.ask("/web", "X_Forwarded_For: 1.2.3.4", "x_forwarded_proto: https", "X_Other: x", client=STRANGER)
+    assert [name for name in origin.got() if "_" in name] == ["x_other"]
+    assert origin.got()["x-forwarded-for"] == [STRANGER]
+
+
 async def test_connections_have_no_header(binary: Path, folder: Path, origin: Origin) -> None:
     """With ``reqMode=tcp`` the client is who is connected."""
     cache = behind(origin, {"reqMode": "tcp", "srcPort": "6379", "servicePath": "", "allowedSrc": CLIENT}, name="cache")
