@@ -16,6 +16,7 @@ from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
 from render.logins import credentials_of, logins_of
+from render.options import members_of, record_of
 from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
@@ -33,6 +34,7 @@ class _Backend:
 
     backend: Backend
     profile: Profile
+    options: str
     rendered: RenderedBackend
     block: Block
 
@@ -80,7 +82,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
 def _backend(backend: Backend, settings: ProxySettings) -> _Backend:
     profile = profile_of(backend, settings)
     rendered = _rendered_backend(backend, profile)
-    return _Backend(backend, profile, rendered, Block(_backend_text(backend.name, rendered), backend.services))
+    block = Block(_backend_text(backend.name, rendered), backend.services)
+    return _Backend(backend, profile, record_of(backend), rendered, block)
 
 
 def _maps(
@@ -97,6 +100,8 @@ def _maps(
         records.REDIRECTS: desired.redirects,
         records.LOGINS: logins_of(guarded),
         records.CREDENTIALS: credentials_of(guarded),
+        records.OPTIONS: {each.backend.name: each.options for each in made if each.options},
+        records.MEMBERS: members_of(each.backend for each in made if each.options),
         records.SPLITS: desired.routing.splits,
         records.EXACTS: desired.routing.exacts,
         records.PREFIXES: desired.routing.prefixes,

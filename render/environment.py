@@ -5,7 +5,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.routing import ACME_PREFIX
-from render import records
+from render import options, records
 from render.filters import FILTERS
 
 
@@ -21,5 +21,6 @@ def environment() -> Environment:
         autoescape=False,  # noqa: S701 - the output is no HTML; `cfg` quotes for HAProxy
     )
     made.filters.update(FILTERS)
-    made.globals |= {"acme_prefix": ACME_PREFIX, "records": records}
+    made.globals |= {"acme_prefix": ACME_PREFIX, "records": records, "option": options.option, "asks": options.asks}
+    made.globals |= {"option_names": options.NAMES, "ipv4_mapped": options.IPV4_MAPPED}
     return made

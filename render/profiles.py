@@ -105,15 +105,20 @@ def _profile(
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }
-    lines = (
-        environment()
-        .get_template("profile.cfg.j2")
-        .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
-    )
+    slots = {slot: _slot(slot, families, context) for slot in SLOTS}
+    is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode)
+    lines = environment().get_template("profile.cfg.j2").render(context, slots=slots, plain=is_plain)
     options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
+
+
+@lru_cache
+def _plain_rules(mode: str) -> tuple[str, str]:
+    """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
+    families, context = _families(Destination()), {"mode": mode, "login": False, "template": ()}
+    return _slot("request", families, context), _slot("extra", families, context)
 
 
 def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:

@@ -34,17 +34,18 @@ class Effect(StrEnum):
 class Label:
     """The declaration of one label, in the metadata of its field.
 
-    ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
-    ``not_with_sni``: why it cannot be honoured with ``reqMode=sni``, if it cannot.
-    ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
-    one, which still works.
+    ``indexed``: may be given per destination (``com.df.port.2``). ``option``: the rules of a backend read the value
+    from its record in a map (`render.options`). ``restricts``: narrows who gets access, so a broken value fails closed.
+    ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too. ``not_with_sni``: why it
+    cannot be honoured with ``reqMode=sni``, if it cannot. ``aliases``: spellings from earlier times, which still work.
+    ``deprecated``: the label that took the place of this one, which still works.
     """
 
     doc: str
     example: str
     indexed: bool = True
     effect: Effect = Effect.RUNTIME
+    option: bool = False
     restricts: bool = False
     secret: bool = False
     tcp: bool = False

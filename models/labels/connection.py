@@ -31,7 +31,7 @@ class Connection(Family):
         Label(
             doc="Seconds the service may be silent; `TIMEOUT_SERVER` by default.",
             example="60",
-            effect=Effect.PROFILE,
+            option=True,
         ),
     ] = None
     timeout_tunnel: Annotated[
@@ -39,7 +39,7 @@ class Connection(Family):
         Label(
             doc="Seconds a tunnel (WebSocket) may be silent; `TIMEOUT_TUNNEL` by default.",
             example="7200",
-            effect=Effect.PROFILE,
+            option=True,
         ),
     ] = None
     timeout_client: Annotated[

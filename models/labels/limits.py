@@ -51,6 +51,7 @@ class Limits(Family):
             "replica of the proxy.",
             example="100/10s",
             effect=Effect.PROFILE,
+            option=True,
             tcp=True,
         ),
     ] = None

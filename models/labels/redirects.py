@@ -28,13 +28,13 @@ class Redirects(Family):
             doc="Redirects requests that came by HTTP to HTTPS. Behind something that ends TLS before the proxy, "
             "use `redirectWhenHttpProto` instead. `HTTPS_ONLY` by default.",
             example="true",
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False
     https_redirect_code: Annotated[
         RedirectCode,
-        Label(doc="The status of redirects to HTTPS; 302 by default.", example="301", effect=Effect.PROFILE),
+        Label(doc="The status of redirects to HTTPS; 302 by default.", example="301", option=True),
     ] = None
     redirect_from_domain: Annotated[
         ListOf[WholeDomain],
@@ -50,7 +50,7 @@ class Redirects(Family):
             doc="Redirects to HTTPS when the header `X-Forwarded-Proto` says `http`.",
             example="true",
             indexed=False,
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False
@@ -60,7 +60,7 @@ class Redirects(Family):
             doc="Redirects to HTTPS unless the header `X-Forwarded-Proto` says `https`; also when there is none.",
             example="true",
             indexed=False,
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False
