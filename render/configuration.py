@@ -15,7 +15,7 @@ from models.settings import ProxySettings
 from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
-from render.logins import credentials_of, logins_of
+from render.logins import credentials_of
 from render.options import members_of, record_of
 from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
@@ -98,7 +98,6 @@ def _maps(
         records.DOMAINS: desired.routing.domains,
         records.WILDCARDS: desired.routing.wildcards,
         records.REDIRECTS: desired.redirects,
-        records.LOGINS: logins_of(guarded),
         records.CREDENTIALS: credentials_of(guarded),
         records.OPTIONS: {each.backend.name: each.options for each in made if each.options},
         records.MEMBERS: members_of(each.backend for each in made if each.options),

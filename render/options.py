@@ -14,9 +14,11 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from models.labels._table import Row
 from models.labels.limits import Rate
-from models.proxy import Backend
+from models.proxy import Backend, UserList
 from models.service import TABLE
+from render.logins import login_of
 from render.sections import digest
 
 IPV4_MAPPED = f"{0xFFFF:024X}"
@@ -60,15 +62,23 @@ def members_of(backends: Iterable[Backend]) -> dict[str, str]:
 
 
 def _values(backend: Backend) -> Iterator[Any]:
-    """Yield what a backend's labels say, in the order of the record; nothing that has no meaning in its mode."""
+    """Yield what a backend asks for, in the order of the record; nothing that has no meaning in its mode."""
     for row in _COLUMNS:
         has_meaning = backend.mode == "http" or row.label.tcp
-        yield getattr(getattr(backend.destination, row.family), row.field) if has_meaning else None
+        yield _value(backend, row) if has_meaning else None
+
+
+def _value(backend: Backend, row: Row) -> Any:  # noqa: ANN401 - whatever a label may be
+    """Return what a label has come to: users may stand in secrets, or be the proxy's own."""
+    is_users = row.name == "users"
+    return backend.user_list if is_users else getattr(getattr(backend.destination, row.family), row.field)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a label may be
     if isinstance(value, tuple):
         return _list_id(value) if value else ""
+    if isinstance(value, UserList):
+        return login_of(value)
     if isinstance(value, Rate):
         return str(value.requests)
     return ("1" if value is True else str(value)) if value else ""

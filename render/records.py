@@ -14,7 +14,6 @@ from render.sections import digest
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
 REDIRECTS = "maps/redirects.map"
-LOGINS = "maps/logins.map"
 CREDENTIALS = "maps/credentials.map"
 OPTIONS = "maps/options.map"
 MEMBERS = "maps/members.map"
@@ -35,7 +34,7 @@ ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
 MAKE_ORDER = (
-    *(BACKENDS, CREDENTIALS, LOGINS, MEMBERS, OPTIONS),
+    *(BACKENDS, CREDENTIALS, MEMBERS, OPTIONS),
     *(SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
     *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
 )

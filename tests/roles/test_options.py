@@ -112,6 +112,7 @@ STEPS = (
     Step({"httpsOnly": "true", "httpsRedirectCode": "308"}, 308),
     Step({"redirectWhenHttpProto": "true"}, 302, {"X-Forwarded-Proto": "http"}, {"X-Forwarded-Proto": "https"}),
     Step({"redirectUnlessHttpsProto": "true"}, 302, serving={"X-Forwarded-Proto": "https"}),
+    Step({"users": "ann:secret"}, 401, serving={"Authorization": "Basic YW5uOnNlY3JldA=="}),
     Step({"timeoutServer": "1"}, 504, {"path": "/web/slow"}, {"path": "/web"}),
 )
 
