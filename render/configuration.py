@@ -95,9 +95,8 @@ def _maps(
     """Return the entries of every map file."""
     guarded = [each.backend for each in made if each.backend.user_list]
     return {
-        records.DOMAINS: desired.routing.domains,
+        records.DOMAINS: _domains(desired),
         records.WILDCARDS: desired.routing.wildcards,
-        records.REDIRECTS: desired.redirects,
         records.CREDENTIALS: credentials_of(guarded),
         records.OPTIONS: {each.backend.name: each.options for each in made if each.options},
         records.MEMBERS: members_of(each.backend for each in made if each.options),
@@ -114,6 +113,13 @@ def _maps(
         },
         records.LOADED: {section.key: section.digest for section in sections},
     }
+
+
+def _domains(desired: Desired) -> Mapping[str, str]:
+    """Return what domains lead to: the patterns that match them, or another domain."""
+    if not desired.redirects:
+        return desired.routing.domains
+    return {**desired.routing.domains, **{domain: f">{target}" for domain, target in desired.redirects.items()}}
 
 
 def _certificates(certificates: CertificateList, settings: ProxySettings) -> dict[str, RenderedCertificate]:
@@ -162,7 +168,6 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             between=routing.BETWEEN_PATTERNS,
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
-            redirects=desired.redirects,
             own_routes=desired.own_routes,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,

@@ -13,7 +13,6 @@ from render.sections import digest
 
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
-REDIRECTS = "maps/redirects.map"
 CREDENTIALS = "maps/credentials.map"
 OPTIONS = "maps/options.map"
 MEMBERS = "maps/members.map"
@@ -35,7 +34,7 @@ ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 
 MAKE_ORDER = (
     *(BACKENDS, CREDENTIALS, MEMBERS, OPTIONS),
-    *(SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
+    *(SPLITS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
     *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
 )
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.

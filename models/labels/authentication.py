@@ -93,6 +93,7 @@ class Authentication(Family):
             example="true",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes hashes only from its configuration; passwords in plain text change at run time",
             restricts=True,
         ),
     ] = False

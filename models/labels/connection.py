@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, Flag, Number
 
+_TCP_TIMEOUT = "with `reqMode=tcp` or `sni` a profile, since HAProxy has no rule that sets it there"
 Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
 _SUCCESSORS = {"http-tunnel": "http-keep-alive", "forceclose": "httpclose"}
 """Modes that HAProxy no longer has (fatal since 2.1 and 2.0), and what comes closest."""
@@ -32,6 +33,7 @@ class Connection(Family):
             doc="Seconds the service may be silent; `TIMEOUT_SERVER` by default.",
             example="60",
             option=True,
+            why=_TCP_TIMEOUT,
         ),
     ] = None
     timeout_tunnel: Annotated[
@@ -40,6 +42,7 @@ class Connection(Family):
             doc="Seconds a tunnel (WebSocket) may be silent; `TIMEOUT_TUNNEL` by default.",
             example="7200",
             option=True,
+            why=_TCP_TIMEOUT,
         ),
     ] = None
     timeout_client: Annotated[
@@ -48,6 +51,7 @@ class Connection(Family):
             doc="With `reqMode=tcp` or `sni`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
             example="60",
             effect=Effect.RELOAD,
+            why="HAProxy takes the options of a port only from its configuration",
             tcp=True,
         ),
     ] = None
@@ -58,6 +62,7 @@ class Connection(Family):
             "for all connections of a port as soon as one of its services asks for it.",
             example="true",
             effect=Effect.RELOAD,
+            why="HAProxy takes the options of a port only from its configuration",
             tcp=True,
         ),
     ] = False
@@ -67,6 +72,7 @@ class Connection(Family):
             doc="The service speaks TLS; its certificate is not verified.",
             example="true",
             effect=Effect.PROFILE,
+            why="a server keeps the options that it was made with",
             tcp=True,
             not_with_sni="TLS is between client and service, the proxy adds none of its own",
         ),
@@ -78,6 +84,7 @@ class Connection(Family):
             example="http-server-close",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes it only from its configuration",
         ),
     ] = None
 

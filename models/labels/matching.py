@@ -12,6 +12,10 @@ from pydantic import AfterValidator, Field, ValidationInfo
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
+_PORT = "HAProxy opens a port, and says who has it, only from its configuration"
+
+_RULE = "what no lookup can tell is tested by a rule of its own, so that other routes cost nothing"
+
 RequestMode = Annotated[Literal["http", "tcp", "sni"], Allowed("http, tcp or sni")]
 NameMethod = Literal["str", "beg", "end", "sub", "dom", "reg"]
 """How a name is compared (Configuration manual 7.1.3, the flag ``-m``)."""
@@ -108,6 +112,7 @@ class Matching(Family):
             "for is compared with `servicePath` (`req.ssl_sni -m end`, `req.ssl_sni -i -m reg`), in any letter case.",
             example="path_reg -i",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = "path_beg"
     service_path: Annotated[
@@ -124,6 +129,7 @@ class Matching(Family):
             doc="Paths, compared as `servicePath` is, that are left to other services.",
             example="/demo/private",
             effect=Effect.RELOAD,
+            why=_RULE,
             restricts=True,
         ),
     ] = ()
@@ -135,6 +141,7 @@ class Matching(Family):
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = None
     service_domain_match_all: Annotated[
@@ -161,6 +168,7 @@ class Matching(Family):
             doc="Headers that the request must have, all of them, each with this value.",
             example="X-Version:3,X-Country:US",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = ()
     user_agent: Annotated[
@@ -169,6 +177,7 @@ class Matching(Family):
             doc="Texts of which the header `User-Agent` must contain one, in any letter case.",
             example="Mozilla,curl",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = ()
     req_mode: Annotated[
@@ -179,6 +188,7 @@ class Matching(Family):
             "`DEFAULT_REQ_MODE` by default.",
             example="tcp",
             effect=Effect.RELOAD,
+            why=_PORT,
         ),
     ] = "http"
     src_port: Annotated[
@@ -188,6 +198,7 @@ class Matching(Family):
             "default. With `http`, only requests that came to this port are claimed.",
             example="6379",
             effect=Effect.RELOAD,
+            why=_PORT,
         ),
     ] = None
     src_https_port: Annotated[
@@ -196,6 +207,7 @@ class Matching(Family):
             doc="The port that requests for `httpsPort` come to.",
             example="8443",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = 443
     priority: Annotated[
@@ -204,6 +216,7 @@ class Matching(Family):
             doc="Routes with a higher priority come before all others, whatever their domains and paths.",
             example="10",
             effect=Effect.RELOAD,
+            why="each priority is looked up by rules of its own",
         ),
     ] = 0
     is_default_backend: Annotated[
@@ -212,6 +225,7 @@ class Matching(Family):
             doc="Answers every request that no other service claims.",
             example="true",
             indexed=False,
+            why="a reload where routes of templates are, since it comes behind these",
         ),
     ] = False
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import Family, Label
 from models.types import Allowed, DomainPattern, Flag, ListOf
 
 RedirectCode = Annotated[Literal["301", "302", "303", "307", "308"] | None, Allowed("one of 301, 302, 303, 307, 308")]
@@ -41,7 +41,6 @@ class Redirects(Family):
         Label(
             doc="Domains whose requests are sent on, with status 301 and the same path, to the first `serviceDomain`.",
             example="acme.com,old.acme.com",
-            effect=Effect.RELOAD,
         ),
     ] = ()
     redirect_when_http_proto: Annotated[
