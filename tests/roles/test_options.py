@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import signal
 import socket
 import socketserver
 import threading
@@ -134,6 +135,8 @@ def test_a_service_is_relabelled_without_a_reload(
             assert asked(proxy, **{"path": "/web", **step.serving}) == 200, step.labels
         put(stack_file, {"web": plain(upstream, "/web")})
         eventually(lambda ask=refusing: asked(proxy, **ask) == 200, f"{step.labels} are gone")
+    put(stack_file, {"web": plain(upstream, "/web", serviceDomain="a.test", redirectFromDomain="old.test")})
+    eventually(lambda: asked(proxy, "/web", Host="old.test") == 301, "a former domain is redirected")
     put(stack_file, {"web": plain(upstream, "/web", timeoutTunnel="1")})
     eventually(lambda: tunnel_ends(proxy), "a silent tunnel is closed")
     assert (proxy.reloads, haproxy_reloads(proxy)) == (0, 0)
@@ -221,3 +224,17 @@ def test_nobody_gets_in_while_a_path_becomes_public(
             eventually(lambda: asked(proxy, "/admin", client=INSIDE) == 200, "the path is there again")
     assert set(statuses) == {403, 503}
     assert (proxy.reloads, haproxy_reloads(proxy)) == (0, 0)
+
+
+def test_the_next_controller_goes_on(make_proxy: MakeProxy, binary: Path, stack_file: Path, upstream: int) -> None:
+    """Without one, what was asked for stays in force; the next one brings what has changed meanwhile, by commands."""
+    put(stack_file, {"web": plain(upstream, "/web", allowedSrc="10.0.0.0/8")})
+    proxy = make_proxy(binary, "--stack-file", str(stack_file), TRUSTED_PROXIES="127.0.0.0/8")
+    eventually(proxy.ready, "the proxy is ready")
+    proxy.send(signal.SIGKILL)
+    put(stack_file, {"web": plain(upstream, "/web", allowedSrc="192.0.2.1", deniedMethods="PUT")})
+    assert [asked(proxy, "/web"), asked(proxy, "/web", client=INSIDE)] == [403, 200]
+    proxy.start()
+    eventually(lambda: asked(proxy, "/web") == 200, "the next controller is at work")
+    assert [asked(proxy, "/web", "PUT"), asked(proxy, "/web", client=INSIDE)] == [403, 403]
+    assert haproxy_reloads(proxy) == 0
