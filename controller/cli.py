@@ -101,11 +101,12 @@ def demo(
 def labels() -> None:
     """List every label with what it may be and what it does."""
     table = Table(show_lines=True)
-    for title in ("Label", "Per destination (.N)", "Allowed", "Default", "What it does"):
+    for title in ("Label", "Per destination (.N)", "Allowed", "Default", "Costs", "What it does"):
         table.add_column(title)
     for row in TABLE.values():
         indexed = "yes" if row.label.indexed else "no"
-        table.add_row(PREFIX + row.name, indexed, row.allowed, row.default, row.label.doc)
+        costs = ": ".join(filter(None, (row.label.effect.value, row.label.why)))
+        table.add_row(PREFIX + row.name, indexed, row.allowed, row.default, costs, row.label.doc)
     Console().print(table)
 
 

@@ -159,40 +159,26 @@ def _server_changes(name: str, running: Mapping[str, ObservedServer], backend: R
 
 def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     """Add what is wanted, most inward map first, then take away what is not, in reverse: no lookup meets a gap."""
-    files = [file for file in records.MAKE_ORDER if _differ(file, observed.maps.get(file, {}), rendered.maps[file])]
-    for file in files:
-        yield from _map_additions(file, observed.maps.get(file, {}), rendered.maps[file])
-    for file in reversed(files):
-        yield from _map_removals(file, observed.maps.get(file, {}), rendered.maps[file])
+    steps = []
+    for file in records.MAKE_ORDER:
+        running, wanted = observed.maps.get(file, {}), rendered.maps[file]
+        if running != wanted or (file in records.ORDERED_MAPS and [*running] != [*wanted]):
+            steps.append((file, running, records.with_additions(file, running, wanted), wanted))
+    for file, running, between, _ in steps:
+        yield from _map_step(file, running, between)
+    for file, _, between, wanted in reversed(steps):
+        yield from _map_step(file, between, wanted)
 
 
-def _differ(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return running != wanted or (file in records.ORDERED_MAPS and [*running] != [*wanted])
-
-
-def _map_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
+def _map_step(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
+    if file in records.ORDERED_MAPS:
+        if [*running.items()] != [*wanted.items()]:
+            yield MapReplaced(file, wanted)
+        return
     entries = {key: value for key, value in wanted.items() if running.get(key) != value}
-    if file not in records.ORDERED_MAPS:
-        if entries:
-            yield MapChanged(file, entries)
-    elif entries:
-        yield MapReplaced(file, _with_additions(running, wanted))
-
-
-def _with_additions(running: Mapping[str, str], wanted: Mapping[str, str]) -> Mapping[str, str]:
-    """Return an ordered map after what is wanted was added to it, if anything was."""
-    if all(running.get(key) == value for key, value in wanted.items()):
-        return running
-    return records.in_order({**running, **wanted})
-
-
-def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
-    if file not in records.ORDERED_MAPS:
-        removed = tuple(key for key in running if key not in wanted)
-        if removed:
-            yield MapChanged(file, {}, removed)
-    elif [*_with_additions(running, wanted).items()] != [*wanted.items()]:
-        yield MapReplaced(file, wanted)
+    removed = tuple(key for key in running if key not in wanted)
+    if entries or removed:
+        yield MapChanged(file, entries, removed)
 
 
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:

@@ -15,7 +15,8 @@ from models.settings import ProxySettings
 from render import records
 from render.environment import environment
 from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
-from render.logins import credentials_of, logins_of
+from render.logins import credentials_of
+from render.options import members_of, record_of
 from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
@@ -33,6 +34,7 @@ class _Backend:
 
     backend: Backend
     profile: Profile
+    options: str
     rendered: RenderedBackend
     block: Block
 
@@ -80,7 +82,8 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
 def _backend(backend: Backend, settings: ProxySettings) -> _Backend:
     profile = profile_of(backend, settings)
     rendered = _rendered_backend(backend, profile)
-    return _Backend(backend, profile, rendered, Block(_backend_text(backend.name, rendered), (backend.service,)))
+    block = Block(_backend_text(backend.name, rendered), (backend.service,))
+    return _Backend(backend, profile, record_of(backend), rendered, block)
 
 
 def _maps(
@@ -94,9 +97,9 @@ def _maps(
     return {
         records.DOMAINS: _domains(desired),
         records.WILDCARDS: desired.routing.wildcards,
-        records.REDIRECTS: desired.redirects,
-        records.LOGINS: logins_of(guarded),
         records.CREDENTIALS: credentials_of(guarded),
+        records.OPTIONS: {each.backend.name: each.options for each in made if each.options},
+        records.MEMBERS: members_of(each.backend for each in made if each.options),
         records.SPLITS: desired.routing.splits,
         records.EXACTS: desired.routing.exacts,
         records.PREFIXES: desired.routing.prefixes,
@@ -157,7 +160,6 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             patterns=_patterns(desired.routing),
             acme_tier=routing.ACME_TIER,
             routing=desired.routing,
-            redirects=desired.redirects,
             own_routes=desired.own_routes,
             slots=traffic.SLOTS,
             split_mark=traffic.NAME_MARK,
@@ -174,10 +176,11 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
 
 
 def _domains(desired: Desired) -> Mapping[str, str]:
-    """Return the entries of ``DOMAINS``; one for any domain says that the host of a request counts at all."""
+    """Return what domains lead to: patterns that match them, or another domain; that for any says that hosts count."""
     table = desired.routing
-    counts = bool(table.domains or table.wildcards or desired.redirects)
-    return {**({routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {}), **table.domains}
+    redirects = {domain: f">{target}" for domain, target in desired.redirects.items()}
+    counts = bool(table.domains or table.wildcards or redirects)
+    return {**({routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {}), **table.domains, **redirects}
 
 
 def _patterns(table: RoutingTable) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.paths import KEPT
 from models.routing import ACME_PREFIX
-from render import records
+from render import options, records
 from render.filters import FILTERS
 
 
@@ -23,4 +23,6 @@ def environment() -> Environment:
     )
     made.filters.update(FILTERS)
     made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records}
+    made.globals |= {"option": options.option, "asks": options.asks}
+    made.globals |= {"option_names": options.NAMES, "ipv4_mapped": options.IPV4_MAPPED}
     return made

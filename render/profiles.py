@@ -16,8 +16,8 @@ from models.reading import plain_destination
 from models.service import DESTINATION_FAMILIES, Destination
 from models.settings import ProxySettings
 from render.environment import environment
-from render.logins import hashed_section, remembering_section
 from render.sections import Section, SectionKind, digest, table_name
+from render.userlists import hashed_section, remembering_section
 
 SLOTS = ("options", "request", "response", "extra")
 """The order of lines in a profile; a family's template defines a macro for each slot it fills."""
@@ -46,7 +46,6 @@ def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
         families,
         users and hashed_section(users),
         backend.closed,
-        login=users is not None,
         identity=backend.identity,
         cookie=cookie,
         behind_proxies=bool(settings.trusted_proxies),
@@ -61,17 +60,16 @@ def authority_file(identity: ServerIdentity) -> str:
 
 def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
-    kinds = [(mode, closed, False) for mode in ("http", "tcp") for closed in (False, True)]
+    kinds = [(mode, closed) for mode in ("http", "tcp") for closed in (False, True)]
     return tuple(
         _profile(
             mode,
             _families(plain_destination(mode, settings.label_rules)),
             None,
             closed,
-            login=login,
             behind_proxies=bool(settings.trusted_proxies),
         )
-        for mode, closed, login in (*kinds, ("http", False, True))
+        for mode, closed in kinds
     )
 
 
@@ -86,7 +84,6 @@ def _profile(
     users: Section | None,
     closed: bool,  # noqa: FBT001 - cached
     *,
-    login: bool = False,
     identity: ServerIdentity | None = None,
     cookie: str | None = None,
     behind_proxies: bool = False,
@@ -96,7 +93,6 @@ def _profile(
     context = {
         "mode": mode,
         "closed": closed,
-        "login": login,
         "users": users.name if users else None,
         "table": table.name if table else None,
         "cookie": cookie,
@@ -105,15 +101,20 @@ def _profile(
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }
-    lines = (
-        environment()
-        .get_template("profile.cfg.j2")
-        .render(context, slots=[_slot(slot, families, context) for slot in SLOTS])
-    )
+    slots = {slot: _slot(slot, families, context) for slot in SLOTS}
+    is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode)
+    lines = environment().get_template("profile.cfg.j2").render(context, slots=slots, plain=is_plain)
     options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
+
+
+@lru_cache
+def _plain_rules(mode: str) -> tuple[str, str]:
+    """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
+    families, context = _families(Destination()), {"mode": mode, "users": None, "template": ()}
+    return _slot("request", families, context), _slot("extra", families, context)
 
 
 def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:

@@ -7,14 +7,15 @@ for it tells what it was started from, whoever wrote the files since.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
 
 from render.sections import digest
 
 DOMAINS = "maps/domains.map"
 WILDCARDS = "maps/wildcards.map"
-REDIRECTS = "maps/redirects.map"
-LOGINS = "maps/logins.map"
 CREDENTIALS = "maps/credentials.map"
+OPTIONS = "maps/options.map"
+MEMBERS = "maps/members.map"
 SPLITS = "maps/splits.map"
 EXACTS = "maps/exacts.map"
 PREFIXES = "maps/prefixes.map"
@@ -32,13 +33,33 @@ ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
 MAKE_ORDER = (
-    *(BACKENDS, CREDENTIALS, LOGINS, SPLITS, REDIRECTS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
+    *(BACKENDS, CREDENTIALS, MEMBERS, OPTIONS),
+    *(SPLITS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
     *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
 )
 """The order in which entries appear: what is looked up first comes last, so no lookup meets a gap.
 
 The names of TLS connections need one lookup only: there the widest entry comes last, so it takes nothing from others.
 They vanish in reverse."""
+
+
+def with_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the entries of a map after what is wanted was added to them, while the rest is still there."""
+    if file == OPTIONS:
+        wanted = {backend: _both(running.get(backend, ""), record) for backend, record in wanted.items()}
+    if all(running.get(key) == value for key, value in wanted.items()):
+        return running
+    added = {**running, **wanted}
+    return in_order(added) if file in ORDERED_MAPS else added
+
+
+def _both(running: str, wanted: str) -> str:
+    """Return a record that asks for all that is wanted, and for what was asked for besides.
+
+    The backend's routes may change with it: as long as one is there that was there before, nothing is loosened.
+    """
+    fields = zip_longest(running.split("|"), wanted.split("|"), fillvalue="")
+    return "|".join(after or before for before, after in fields)
 
 
 def in_order(entries: Mapping[str, str]) -> dict[str, str]:

@@ -34,22 +34,27 @@ class Effect(StrEnum):
     """One coalesced reload."""
 
 
+_NEED_A_REASON = frozenset({Effect.PROFILE, Effect.RELOAD})
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
     """The declaration of one label, in the metadata of its field.
 
-    ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed; ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown.
+    ``indexed``: may be given per destination (``com.df.port.2``). ``option``: the rules of a backend read the value
+    from its record in a map (`render.options`). ``restricts``: narrows who gets access, so a broken value fails closed;
+    ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown.
     ``modes``: the values of ``reqMode`` with which it means something; with others it is refused if it restricts, or if
     it says why it cannot be honoured (``not_with_sni``), and otherwise it is told that it has no effect.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
-    one, which still works.
+    one, which still works. ``why``: what a change takes more than runtime commands for, if it does.
     """
 
     doc: str
     example: str
     indexed: bool = True
     effect: Effect = Effect.RUNTIME
+    option: bool = False
     restricts: bool = False
     opens: bool = False
     secret: bool = False
@@ -57,6 +62,7 @@ class Label:
     not_with_sni: str = ""
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
+    why: str = ""
 
 
 class Family(Frozen):
@@ -96,7 +102,8 @@ def rows_of(family_name: str, family: type[Family]) -> tuple[Row, ...]:
     """Return the rows of one family.
 
     Raises:
-        TypeError: a field has no `Label`, or its type does not say what is `Allowed`.
+        TypeError: a field has no `Label`, its type does not say what is `Allowed`, or nothing says why a
+            change of it may take a reload.
     """
     return tuple(_row(family_name, name, field) for name, field in family.model_fields.items())
 
@@ -107,6 +114,8 @@ def _row(family_name: str, name: str, field: FieldInfo) -> Row:
     item = own or _allowed_within(field.annotation)
     if label is None or item is None:
         raise TypeError(f"the field {family_name}.{name} needs a Label and a type that says what is Allowed")
+    if label.effect in _NEED_A_REASON and not label.why:
+        raise TypeError(f"the field {family_name}.{name} does not say why its label takes a {label.effect.value}")
     return Row(
         name=field.alias or to_camel(name),
         family=family_name,

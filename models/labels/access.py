@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from models.labels._table import EVERY_MODE, Effect, Family, Label
+from models.labels._table import EVERY_MODE, Family, Label
 from models.types import Allowed, Flag, ListOf
 
 
@@ -34,14 +34,14 @@ class Access(Family):
 
     deny_http: Annotated[
         Flag,
-        Label(doc="Refuses requests that came by HTTP.", example="true", effect=Effect.PROFILE, restricts=True),
+        Label(doc="Refuses requests that came by HTTP.", example="true", option=True, restricts=True),
     ] = False
     allowed_src: Annotated[
         ListOf[Network],
         Label(
             doc="Only clients with these addresses are let in; behind other proxies, see `TRUSTED_PROXIES`.",
             example="10.0.0.0/8,192.0.2.7",
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
             modes=EVERY_MODE,
         ),
@@ -51,16 +51,16 @@ class Access(Family):
         Label(
             doc="Clients with these addresses are kept out; behind other proxies, see `TRUSTED_PROXIES`.",
             example="198.51.100.0/24",
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
             modes=EVERY_MODE,
         ),
     ] = ()
     allowed_methods: Annotated[
         ListOf[Method],
-        Label(doc="Only these methods are let in.", example="GET,HEAD", effect=Effect.PROFILE, restricts=True),
+        Label(doc="Only these methods are let in.", example="GET,HEAD", option=True, restricts=True),
     ] = ()
     denied_methods: Annotated[
         ListOf[Method],
-        Label(doc="These methods are kept out.", example="DELETE,PUT", effect=Effect.PROFILE, restricts=True),
+        Label(doc="These methods are kept out.", example="DELETE,PUT", option=True, restricts=True),
     ] = ()

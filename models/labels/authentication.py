@@ -64,7 +64,7 @@ class Authentication(Family):
             "takes it from `usersSecret`, or else from `USERS`.",
             example="ann:secret,bob:secret2",
             indexed=False,
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
             secret=True,
         ),
@@ -76,7 +76,6 @@ class Authentication(Family):
             "divided by commas or lines.",
             example="monitoring",
             indexed=False,
-            effect=Effect.PROFILE,
             restricts=True,
         ),
     ] = None
@@ -85,7 +84,6 @@ class Authentication(Family):
         Label(
             doc="Asks nobody for a password here, whatever `users`, `usersSecret` and `USERS` say.",
             example="true",
-            effect=Effect.PROFILE,
             opens=True,
         ),
     ] = False
@@ -96,6 +94,7 @@ class Authentication(Family):
             example="true",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes hashes only from its configuration; passwords in plain text change at run time",
             restricts=True,
         ),
     ] = False

@@ -17,6 +17,7 @@ class BackendTls(Family):
             "of a secret `ca-*` or `ca_*`.",
             example="ca-internal",
             effect=Effect.PROFILE,
+            why="a server keeps the options that it was made with",
             not_with_sni="TLS is between client and service, who verifies the service's certificate is the client",
             modes=("http", "tcp"),
         ),

@@ -39,6 +39,7 @@ class Balancing(Family):
             example=STICKY,
             indexed=False,
             effect=Effect.PROFILE,
+            why="the cookie has the name of the service, which HAProxy takes only from its configuration",
             modes=EVERY_MODE,
         ),
     ] = ""
@@ -49,6 +50,7 @@ class Balancing(Family):
             example="DNS",
             indexed=False,
             effect=Effect.PROFILE,
+            why="a server keeps the options that it was made with",
             modes=EVERY_MODE,
         ),
     ] = "overlay"
@@ -59,6 +61,7 @@ class Balancing(Family):
             "backend; its other options are those of the oldest service.",
             example="databases",
             effect=Effect.RELOAD,
+            why="HAProxy opens a port, and says who has it, only from its configuration",
             not_with_sni="services share a port by their names; one name has one service",
             modes=("tcp",),
         ),
@@ -69,6 +72,7 @@ class Balancing(Family):
             doc="With `serviceGroup`: how connections are spread over the group.",
             example="leastconn",
             effect=Effect.PROFILE,
+            why="HAProxy takes the algorithm only from its configuration",
             modes=("tcp",),
         ),
     ] = "roundrobin"

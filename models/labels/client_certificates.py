@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from models.labels._table import Effect, Family, Label
+from models.labels._table import Family, Label
 from models.types import Flag
 
 
@@ -14,7 +14,7 @@ class ClientCertificates(Family):
         Label(
             doc="Only clients with a certificate of an authority in the proxy's `CA_FILE` are let in, others get 403.",
             example="true",
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False

@@ -41,6 +41,7 @@ class Compression(Family):
             example="gzip",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes it only from its configuration",
         ),
     ] = ()
     compression_type: Annotated[
@@ -50,5 +51,6 @@ class Compression(Family):
             example="text/html text/css application/javascript",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes it only from its configuration",
         ),
     ] = ()

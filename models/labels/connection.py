@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field
 from models.labels._table import CONNECTIONS, EVERY_MODE, Effect, Family, Label
 from models.types import Allowed, Flag, Number
 
+_TCP_TIMEOUT = "with `reqMode=tcp` or `sni` a profile, since HAProxy has no rule that sets it there"
 Seconds = Annotated[Number | None, Field(ge=1, le=604800), Allowed("whole seconds from 1 to 604800 (a week)")]
 _SUCCESSORS = {"http-tunnel": "http-keep-alive", "forceclose": "httpclose"}
 """Modes that HAProxy no longer has (fatal since 2.1 and 2.0), and what comes closest."""
@@ -31,7 +32,8 @@ class Connection(Family):
         Label(
             doc="Seconds the service may be silent; `TIMEOUT_SERVER` by default.",
             example="60",
-            effect=Effect.PROFILE,
+            option=True,
+            why=_TCP_TIMEOUT,
             modes=EVERY_MODE,
         ),
     ] = None
@@ -40,7 +42,8 @@ class Connection(Family):
         Label(
             doc="Seconds a tunnel (WebSocket) may be silent; `TIMEOUT_TUNNEL` by default.",
             example="7200",
-            effect=Effect.PROFILE,
+            option=True,
+            why=_TCP_TIMEOUT,
             modes=EVERY_MODE,
         ),
     ] = None
@@ -50,6 +53,7 @@ class Connection(Family):
             doc="With `reqMode=tcp` or `sni`: seconds the client may be silent; `TIMEOUT_CLIENT` by default.",
             example="60",
             effect=Effect.RELOAD,
+            why="HAProxy takes the options of a port only from its configuration",
             modes=CONNECTIONS,
         ),
     ] = None
@@ -60,6 +64,7 @@ class Connection(Family):
             "for all connections of a port as soon as one of its services asks for it.",
             example="true",
             effect=Effect.RELOAD,
+            why="HAProxy takes the options of a port only from its configuration",
             modes=CONNECTIONS,
         ),
     ] = False
@@ -69,6 +74,7 @@ class Connection(Family):
             doc="The service speaks TLS; its certificate is not verified.",
             example="true",
             effect=Effect.PROFILE,
+            why="a server keeps the options that it was made with",
             not_with_sni="TLS is between client and service, the proxy adds none of its own",
             modes=("http", "tcp"),
         ),
@@ -80,6 +86,7 @@ class Connection(Family):
             example="http-server-close",
             indexed=False,
             effect=Effect.PROFILE,
+            why="HAProxy takes it only from its configuration",
         ),
     ] = None
 

@@ -92,6 +92,7 @@ class Custom(Family):
             example="http-request set-header X-Extra yes",
             indexed=False,
             effect=Effect.PROFILE,
+            why="lines of the configuration are read when it is loaded",
             modes=EVERY_MODE,
         ),
     ] = ()
@@ -105,6 +106,7 @@ class Custom(Family):
             example="/cfg/tmpl/go-demo-fe.tmpl",
             indexed=False,
             effect=Effect.RELOAD,
+            why="lines of the configuration are read when it is loaded",
         ),
     ] = None
     template_be_path: Annotated[
@@ -116,6 +118,7 @@ class Custom(Family):
             example="/cfg/tmpl/go-demo-be.tmpl",
             indexed=False,
             effect=Effect.PROFILE,
+            why="lines of the configuration are read when it is loaded",
             modes=EVERY_MODE,
         ),
     ] = None

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, ListOf, reject_markup, separator
 
+_HEADER = "HAProxy takes names of headers only from its configuration"
+
 _NAME = r"[A-Za-z0-9!#$&*+.^_|~-]{1,128}"
 _ARGUMENT = r"\([A-Za-z0-9_.-]{0,64}\)"
 _FETCHES = "|".join(
@@ -101,6 +103,7 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port],X-Proxy swarmgate",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_HEADER,
             aliases=("addHeader",),
         ),
     ] = ()
@@ -111,12 +114,19 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port]",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_HEADER,
             aliases=("setHeader",),
         ),
     ] = ()
     del_req_header: Annotated[
         ListOf[HeaderName],
-        Label(doc="Headers taken from requests.", example="Cookie,X-Debug", indexed=False, effect=Effect.PROFILE),
+        Label(
+            doc="Headers taken from requests.",
+            example="Cookie,X-Debug",
+            indexed=False,
+            effect=Effect.PROFILE,
+            why=_HEADER,
+        ),
     ] = ()
     add_res_header: Annotated[
         HeaderList,
@@ -125,6 +135,7 @@ class Headers(Family):
             example="X-Served-By %[be_name]",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_HEADER,
         ),
     ] = ()
     set_res_header: Annotated[
@@ -134,9 +145,16 @@ class Headers(Family):
             example="Strict-Transport-Security max-age=31536000",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_HEADER,
         ),
     ] = ()
     del_res_header: Annotated[
         ListOf[HeaderName],
-        Label(doc="Headers taken from responses.", example="Server,X-Powered-By", indexed=False, effect=Effect.PROFILE),
+        Label(
+            doc="Headers taken from responses.",
+            example="Server,X-Powered-By",
+            indexed=False,
+            effect=Effect.PROFILE,
+            why=_HEADER,
+        ),
     ] = ()

@@ -43,7 +43,13 @@ class Health(Family):
 
     check_tcp: Annotated[
         Flag,
-        Label(doc="Checks that servers accept connections.", example="true", effect=Effect.PROFILE, modes=EVERY_MODE),
+        Label(
+            doc="Checks that servers accept connections.",
+            example="true",
+            effect=Effect.PROFILE,
+            why="a server keeps the options that it was made with",
+            modes=EVERY_MODE,
+        ),
     ] = False
     check_http: Annotated[
         Check,
@@ -52,6 +58,7 @@ class Health(Family):
             "any from 200 to 399.",
             example="/health,204",
             effect=Effect.PROFILE,
+            why="HAProxy takes the request of a check only from its configuration",
             not_with_sni="the service speaks TLS; use checkTcp",
             modes=("http", "tcp"),
         ),

@@ -51,6 +51,8 @@ class Limits(Family):
             "replica of the proxy.",
             example="100/10s",
             effect=Effect.PROFILE,
+            why="each period has a table of its own; another number for the same period changes at run time",
+            option=True,
             modes=EVERY_MODE,
         ),
     ] = None

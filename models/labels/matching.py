@@ -13,6 +13,10 @@ from models.labels._table import EVERY_MODE, Effect, Family, Label
 from models.paths import normal_path
 from models.types import Allowed, DomainPattern, Flag, ListOf, PathPrefix, Port, SafeText, checked_as, to_integer
 
+_PORT = "HAProxy opens a port, and says who has it, only from its configuration"
+
+_RULE = "what no lookup can tell is tested by a rule of its own, so that other routes cost nothing"
+
 RequestMode = Annotated[Literal["http", "tcp", "sni"], Allowed("http, tcp or sni")]
 NameMethod = Literal["str", "beg", "end", "sub", "dom", "reg"]
 """How a name is compared (Configuration manual 7.1.3, the flag ``-m``)."""
@@ -129,6 +133,7 @@ class Matching(Family):
             "for is compared with `servicePath` (`req.ssl_sni -m end`, `req.ssl_sni -i -m reg`), in any letter case.",
             example="path_reg -i",
             effect=Effect.RELOAD,
+            why=_RULE,
             modes=("http", "sni"),
         ),
     ] = "path_beg"
@@ -148,6 +153,7 @@ class Matching(Family):
             doc="Paths, compared as `servicePath` is, that are left to other services.",
             example="/demo/private",
             effect=Effect.RELOAD,
+            why=_RULE,
             restricts=True,
         ),
     ] = ()
@@ -159,6 +165,7 @@ class Matching(Family):
             example="hdr_dom(host)",
             indexed=False,
             effect=Effect.RELOAD,
+            why=_RULE,
             modes=("http", "sni"),
         ),
     ] = None
@@ -188,6 +195,7 @@ class Matching(Family):
             doc="Headers that the request must have, all of them, each with this value.",
             example="X-Version:3,X-Country:US",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = ()
     user_agent: Annotated[
@@ -196,6 +204,7 @@ class Matching(Family):
             doc="Texts of which the header `User-Agent` must contain one, in any letter case.",
             example="Mozilla,curl",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = ()
     req_mode: Annotated[
@@ -206,6 +215,7 @@ class Matching(Family):
             "`DEFAULT_REQ_MODE` by default.",
             example="tcp",
             effect=Effect.RELOAD,
+            why=_PORT,
             modes=EVERY_MODE,
         ),
     ] = "http"
@@ -216,6 +226,7 @@ class Matching(Family):
             "default. With `http`, only requests that came to this port are claimed.",
             example="6379",
             effect=Effect.RELOAD,
+            why=_PORT,
             modes=EVERY_MODE,
         ),
     ] = None
@@ -225,6 +236,7 @@ class Matching(Family):
             doc="The port that requests for `httpsPort` come to.",
             example="8443",
             effect=Effect.RELOAD,
+            why=_RULE,
         ),
     ] = 443
     priority: Annotated[
@@ -233,6 +245,7 @@ class Matching(Family):
             doc="Routes with a higher priority come before all others, whatever their domains and paths.",
             example="10",
             effect=Effect.RELOAD,
+            why="each priority is looked up by rules of its own",
         ),
     ] = 0
     is_default_backend: Annotated[
@@ -241,6 +254,7 @@ class Matching(Family):
             doc="Answers every request that no other service claims.",
             example="true",
             indexed=False,
+            why="a reload where routes of templates are, since it comes behind these",
         ),
     ] = False
 

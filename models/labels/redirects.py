@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from models.labels._table import EVERY_MODE, Effect, Family, Label
+from models.labels._table import EVERY_MODE, Family, Label
 from models.types import Allowed, DomainPattern, Flag, ListOf
 
 RedirectCode = Annotated[Literal["301", "302", "303", "307", "308"] | None, Allowed("one of 301, 302, 303, 307, 308")]
@@ -28,20 +28,19 @@ class Redirects(Family):
             doc="Redirects requests that came by HTTP to HTTPS. Behind something that ends TLS before the proxy, "
             "use `redirectWhenHttpProto` instead. `HTTPS_ONLY` by default.",
             example="true",
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False
     https_redirect_code: Annotated[
         RedirectCode,
-        Label(doc="The status of redirects to HTTPS; 302 by default.", example="301", effect=Effect.PROFILE),
+        Label(doc="The status of redirects to HTTPS; 302 by default.", example="301", option=True),
     ] = None
     redirect_from_domain: Annotated[
         ListOf[WholeDomain],
         Label(
             doc="Domains whose requests are sent on, with status 301 and the same path, to the first `serviceDomain`.",
             example="acme.com,old.acme.com",
-            effect=Effect.RELOAD,
             modes=EVERY_MODE,
         ),
     ] = ()
@@ -51,7 +50,7 @@ class Redirects(Family):
             doc="Redirects to HTTPS if `X-Forwarded-Proto` says `http`; for who is believed see `TRUSTED_PROXIES`.",
             example="true",
             indexed=False,
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False
@@ -61,7 +60,7 @@ class Redirects(Family):
             doc="Redirects to HTTPS unless the header `X-Forwarded-Proto` says `https`; also when there is none.",
             example="true",
             indexed=False,
-            effect=Effect.PROFILE,
+            option=True,
             restricts=True,
         ),
     ] = False

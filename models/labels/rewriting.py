@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BeforeValidator
 from models.labels._table import Effect, Family, Label
 from models.types import Allowed, SafeText, reject_markup
 
+_EXPRESSION = "HAProxy takes regular expressions only from its configuration"
+
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _FLAGS = ("", "g", "i", "gi", "ig")
 
@@ -107,6 +109,7 @@ class Rewriting(Family):
             "The query string is not touched.",
             example="/something/,/demo/",
             effect=Effect.PROFILE,
+            why=_EXPRESSION,
         ),
     ] = ()
     req_path_search: Annotated[
@@ -116,6 +119,7 @@ class Rewriting(Family):
             example="/something/",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_EXPRESSION,
             deprecated="reqPathSearchReplace",
         ),
     ] = None
@@ -126,6 +130,7 @@ class Rewriting(Family):
             example="/demo/",
             indexed=False,
             effect=Effect.PROFILE,
+            why=_EXPRESSION,
             deprecated="reqPathSearchReplace",
         ),
     ] = ""

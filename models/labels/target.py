@@ -24,6 +24,7 @@ class Target(Family):
             "(port `srcHttpsPort`). Without it, they go to `port` like all others.",
             example="8443",
             effect=Effect.RELOAD,
+            why="what no lookup can tell is tested by a rule of its own, so that other routes cost nothing",
         ),
     ] = None
     outbound_hostname: Annotated[

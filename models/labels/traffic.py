@@ -19,6 +19,7 @@ class Traffic(Family):
             doc="Services of one group may claim the same route: its requests are shared out by `weight`. A member "
             "without running tasks gets none as long as another one has some.",
             example="shop",
+            why="a reload for the first group of all and after the last, since other requests need not draw lots",
         ),
     ] = None
     weight: Annotated[

@@ -29,6 +29,15 @@ async def test_without_restrictions(binary: Path, folder: Path, origin: Origin) 
         pytest.param("10.1.2.3/8", "10.200.0.1", "11.0.0.1", id="an address within its network"),
         pytest.param("2001:db8::/32", "2001:db8::1", "2001:db9::1", id="IPv6"),
         pytest.param("2001:db8::/32", "2001:db8::1", "192.0.2.1", id="IPv4 is not in an IPv6 network"),
+        pytest.param("10.64.0.0/11", "10.95.255.255", "10.96.0.0", id="a network that ends within a digit"),
+        pytest.param("2001:db8:c000::/35", "2001:db8:dfff::1", "2001:db8:e000::1", id="one of IPv6"),
+        pytest.param("0.0.0.0/1", "127.255.255.255", "128.0.0.0", id="half of all"),
+        pytest.param("0.0.0.0/0", "198.51.100.1", "2001:db8::1", id="all of IPv4"),
+        pytest.param("10.0.0.0/8", "::ffff:10.1.2.3", "::ffff:11.1.2.3", id="IPv4 as IPv6"),
+        pytest.param("10.0.0.0/8", "2002:a01:203::1", "2002:b01:203::1", id="IPv4 by way of 6to4"),
+        pytest.param("10.0.0.0/8", "::10.1.2.3", "::11.1.2.3", id="IPv4 in the form of old"),
+        pytest.param("::ffff:10.0.0.0/104", "10.1.2.3", "11.1.2.3", id="an IPv4 network as IPv6"),
+        pytest.param("::/1", "192.0.2.1", "8000::1", id="IPv4 is in a network of IPv6 that holds its form"),
     ],
 )
 async def test_addresses(  # noqa: PLR0917 - fixtures and columns

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from builders import read
 
-from models.labels._table import Family, Label, Row, rows_of
+from models.labels._table import Effect, Family, Label, Row, rows_of
 from models.service import TABLE
 from models.types import Port
 
@@ -96,3 +96,14 @@ def test_incomplete_field_stops_the_import(family: type[Family]) -> None:
     """The table is complete or it does not exist."""
     with pytest.raises(TypeError, match="needs a Label and a type that says what is Allowed"):
         rows_of("odd", family)
+
+
+@pytest.mark.parametrize("effect", [Effect.PROFILE, Effect.RELOAD])
+def test_what_takes_a_reload_has_to_say_why(effect: Effect) -> None:
+    """Nobody finds out only in production."""
+
+    class Costly(Family):
+        port: Annotated[Port, Label(doc="A port.", example="80", effect=effect)] = 80
+
+    with pytest.raises(TypeError, match=f"port does not say why its label takes a {effect.value}"):
+        rows_of("costly", Costly)

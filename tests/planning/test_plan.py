@@ -113,7 +113,7 @@ def test_tcp_port_that_goes_to_another_service_is_reloaded() -> None:
 
 def test_profile_that_is_not_used_any_more_is_harmless() -> None:
     """It stays loaded until the next reload, and costs none."""
-    guarded = service("guarded", {"servicePath": "/g", "port": "80", "denyHttp": "true"})
+    guarded = service("guarded", {"servicePath": "/g", "port": "80", "delResHeader": "Server"})
     assert planned(snapshot(WEB, guarded), snapshot(WEB)).reload_reasons == ()
 
 
@@ -127,7 +127,7 @@ def test_known_profile_needs_no_reload() -> None:
 
 def test_reasons_are_in_a_fixed_order() -> None:
     """Logs and metrics of two replicas are alike."""
-    guarded = service("guarded", {"servicePath": "/g", "port": "80", "denyHttp": "true"})
+    guarded = service("guarded", {"servicePath": "/g", "port": "80", "delResHeader": "Server"})
     wanted = snapshot(guarded, service("redis", TCP))
     plan = planned(snapshot(WEB), wanted, OLD_HAPROXY, timeout_client="5")
     assert plan == reload(ReloadReason.SETTINGS, ReloadReason.FRONTEND, ReloadReason.PROFILE, ReloadReason.BACKEND)

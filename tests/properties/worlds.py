@@ -66,6 +66,20 @@ _PLAIN_LABELS = st.fixed_dictionaries(
 PLAIN_WORLDS = _worlds(_PLAIN_LABELS)
 """Worlds of services that HAProxy 3.4 can go between without a reload, nearly always."""
 
+GUARDED_WORLDS = _worlds(
+    st.fixed_dictionaries(
+        {"servicePath": _PATHS, "port": st.just("80")},
+        optional={
+            "allowedSrc": st.sampled_from(["10.0.0.0/8", "10.0.0.0/9,2001:db8::/32", "::/0", "10.1.1.1"]),
+            "deniedSrc": st.sampled_from(["10.0.0.0/8", "192.0.2.0/25"]),
+            "allowedMethods": st.sampled_from(["GET", "GET,PUT"]),
+            "httpsOnly": st.just("true"),
+            "timeoutServer": st.sampled_from(["1", "2"]),
+        },
+    )
+)
+"""Worlds of services that let in some requests only, between which there is no need for a reload, nearly always."""
+
 _NAMED = st.builds(
     lambda names: {"reqMode": "sni", "srcPort": "8443", "port": "443", "serviceDomain": names},
     st.sampled_from(["x.com", "*.x.com", "*x.com", "y.org,a.x.com", "*.a.b.x.com", "*"]),
