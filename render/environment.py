@@ -24,5 +24,9 @@ def environment() -> Environment:
     made.filters.update(FILTERS)
     made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records}
     made.globals |= {"option": options.option, "asks": options.asks}
-    made.globals |= {"option_names": options.NAMES, "ipv4_mapped": options.IPV4_MAPPED}
+    made.globals |= {
+        "option_names": options.NAMES,
+        "option_letters": options.LETTERS,
+        "ipv4_mapped": options.IPV4_MAPPED,
+    }
     return made

@@ -1,12 +1,13 @@
 """Logins: users and passwords as data, so that they change at run time and no password is hashed for every request.
 
 The record of a backend (`render.options`) has its list of users and its realm; ``CREDENTIALS`` has a key for every user
-with a password, which holds digests of both, never the password. Lists are named by their content: once a list has
+with a password, which holds a digest of both, never the password. Lists are named by their content: once a list has
 changed, nothing that was known of the former one means anything.
 
 Hashes of crypt(3) cannot be looked up; see `render.userlists`.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterable, Mapping
 
@@ -37,5 +38,6 @@ def credentials_of(backends: Iterable[Backend]) -> dict[str, str]:
 
 
 def _digest(credential: Credential) -> str:
-    """Return what HAProxy makes of the same user and password (``sha2``, ``hex``)."""
-    return hashlib.sha256(f"{credential.name}:{credential.password}".encode()).hexdigest().upper()
+    """Return what HAProxy makes of the header that has this user and password (RFC 7617, 2; ``sha2``, ``hex``)."""
+    header = base64.b64encode(f"{credential.name}:{credential.password}".encode())
+    return hashlib.sha256(header).hexdigest().upper()

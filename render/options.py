@@ -1,7 +1,9 @@
 """Options: what labels ask of a backend's rules, as data, so that it changes at run time.
 
 ``OPTIONS`` leads from a backend to its record: a field for each label that is declared as an ``option``, in the order
-of the label table. A field is empty where nothing is asked for; a backend that asks for nothing has no record.
+of the label table. A field is empty where nothing is asked for; a backend that asks for nothing has no record. The last
+field has a letter for each label that is asked for, but for logins, which many want and nothing else: where it is empty,
+all other rules are passed over at the price of looking for a variable that is not there.
 ``MEMBERS`` has a key for each member of a list. Lists are named by their content, so a changed list is another one,
 which takes the place of the former in one step.
 
@@ -12,6 +14,7 @@ in each of the forms that HAProxy takes for IPv4 when it compares addresses itse
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from string import ascii_uppercase
 from typing import Any
 
 from models.labels._table import Row
@@ -29,10 +32,13 @@ _DIGIT_BITS = 4
 
 _COLUMNS = tuple(row for row in TABLE.values() if row.label.option)
 _POSITIONS = {row.field: number for number, row in enumerate(_COLUMNS, start=1)}
+_WITH_LETTER = (row.field for row in _COLUMNS if row.family != "authentication")
+_LETTERS = dict(zip(_WITH_LETTER, ascii_uppercase, strict=False))
 
-
-NAMES = "|".join(row.name for row in _COLUMNS)
-"""What the fields of a record are about."""
+LETTERS = f"field({len(_COLUMNS) + 1},|)"
+"""The converter that takes the letters from a record."""
+NAMES = "|".join([*(row.name for row in _COLUMNS), "".join(_LETTERS.values())])
+"""What the fields of a record are about; the letters stand for all but logins, in their order."""
 
 
 def option(field: str) -> str:
@@ -46,13 +52,15 @@ def option(field: str) -> str:
 
 def asks(field: str) -> str:
     """Return the condition that a backend's record says something of a label."""
-    return f"{{ {option(field)} -m len 1: }}"
+    letter = _LETTERS.get(field)
+    return f"{{ var(txn.asked) -m sub {letter} }}" if letter else f"{{ {option(field)} -m len 1: }}"
 
 
 def record_of(backend: Backend) -> str:
     """Return the record of a backend; empty if it asks for nothing, or answers nothing anyway."""
     fields = [""] * len(_COLUMNS) if backend.closed else list(map(_text, _values(backend)))
-    return "|".join(fields) if any(fields) else ""
+    letters = (_LETTERS.get(row.field, "") for row, text in zip(_COLUMNS, fields, strict=True) if text)
+    return "|".join([*fields, "".join(letters)]) if any(fields) else ""
 
 
 def members_of(backends: Iterable[Backend]) -> dict[str, str]:

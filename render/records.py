@@ -58,8 +58,8 @@ def _both(running: str, wanted: str) -> str:
 
     The backend's routes may change with it: as long as one is there that was there before, nothing is loosened.
     """
-    fields = zip_longest(running.split("|"), wanted.split("|"), fillvalue="")
-    return "|".join(after or before for before, after in fields)
+    *fields, letters = zip_longest(running.split("|"), wanted.split("|"), fillvalue="")
+    return "|".join([*(after or before for before, after in fields), "".join(sorted({*"".join(letters)}))])
 
 
 def in_order(entries: Mapping[str, str]) -> dict[str, str]:

@@ -54,6 +54,8 @@ def test_no_route_is_there_without_what_guards_it(running: Snapshot, wanted: Sna
             for field, now in enumerate(guards(maps, backend)):
                 said = {guards(each, backend)[field] for each in times}
                 assert now or "" in said, (key, backend, field)
+            letters = [set(guards(each, backend)[-1]) for each in times]
+            assert set(guards(maps, backend)[-1]) >= set.intersection(*letters), (key, backend)
 
 
 @MANY
