@@ -44,6 +44,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "timeout_tunnel": ("5", 5.0),
     "timeout_http_request": ("6", 6.0),
     "timeout_http_keep_alive": ("0.5", 0.5),
+    "normalize_paths": ("false", False),
     "maxconn": ("5000", 5000),
     "haproxy_binary": ("/usr/sbin/haproxy", "/usr/sbin/haproxy"),
     "run_dir": ("/tmp/run", Path("/tmp/run")),
