@@ -32,7 +32,7 @@ def looked_up(table: RoutingTable, host: str, path: str) -> str | None:
         chain = next((value for ending, value in table.wildcards.items() if name.endswith(ending)), ANY_DOMAIN)
     for mark in (ACME_TIER, "") if path.startswith(CHALLENGE) else ("",):
         for pattern in chain.split(BETWEEN_PATTERNS):
-            key = f"{pattern}#{mark}{path}"
+            key = f"{pattern}{mark}#{path}"
             found = [prefix for prefix in table.prefixes if key.startswith(prefix)]
             if found:
                 return table.prefixes[max(found, key=len)].removeprefix(">")
