@@ -145,7 +145,9 @@ class Life:
         requests = [*requests_of(random.Random(number), self.ports)]
         async with twin(site.binary, site.files, site.run_dir, self.folder / "twin") as socket:
             running, fresh = await said(site.dataplane.runtime_socket), await said(socket)
-            assert _without_leftovers(running, fresh, dynamic=self.dynamic) == fresh, "files and HAProxy differ"
+            running = _without_leftovers(running, fresh, dynamic=self.dynamic)
+            differing = {part: (running.get(part), fresh[part]) for part in fresh if running.get(part) != fresh[part]}
+            assert not differing, f"HAProxy and its files differ: {differing}"
             answers = [await ask(each, RUNNING, _client(each, number)) for each in requests]
             others = [await ask(each, ADDRESS, _client(each, number)) for each in requests]
         rules = Rules(self._judged(), self.ports, site.reconciler.status.desired.certificates)

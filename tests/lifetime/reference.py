@@ -258,7 +258,9 @@ def _may_pass(destination: Destination, request: Request) -> bool:
     asked = destination.authentication
     if asked.ignore_authorization or not asked.users:
         return True
-    known = {"ann:secret" if user.password == SECRET_HASH else f"{user.name}:{user.password}" for user in asked.users}
+    known = {f"{user.name}:{user.password}" for user in asked.users}
+    if asked.users_pass_encrypted:
+        known = {f"{user.name}:secret" for user in asked.users if user.password == SECRET_HASH}
     return base64.b64decode(request.header("Authorization").removeprefix("Basic ")).decode() in known
 
 

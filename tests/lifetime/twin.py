@@ -49,7 +49,7 @@ async def _until_it_serves(process: "subprocess.Popen[bytes]", folder: Path) -> 
             await asyncio.sleep(_POLL)
 
 
-_STATUS = ("svname", "act", "bck", "mode", "algo", "cookie", "type", "weight", "addr", "check_desc")
+_STATUS = ("svname", "act", "bck", "mode", "algo", "cookie", "type", "weight", "addr", "check_rise", "check_fall")
 _SERVER = (
     "be_name",
     "srv_name",
