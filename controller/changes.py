@@ -131,7 +131,7 @@ class ReloadReason(StrEnum):
     CERTIFICATE = "certificate"
     """A certificate is too large for a runtime command, or is shown for other names than before."""
     RUNTIME_REFUSED = "runtime-refused"
-    """A runtime command was refused half-way: the files are right, so load them."""
+    """A runtime command was refused half-way, or cannot be said: the files are right, so load them."""
 
 
 @dataclass(frozen=True, slots=True)
