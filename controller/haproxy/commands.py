@@ -129,7 +129,7 @@ def _server_added(change: ServerAdded) -> Steps:
     server = _server(change.backend, change.server)
     options = [_word(option) for option in change.options.split()]
     line = " ".join(["add server", server, f"{_host(change.address)}:{change.port:d}", *options])
-    health = [Command(f"enable health {server}")] if "check" in options else []
+    health = _health(server, options)
     added = _bounded(Command(line, done=("New server registered.",)))
     return _say([added, *health, Command(f"enable server {server}")])
 
@@ -141,11 +141,17 @@ def _server_moved(change: ServerMoved) -> Steps:
     HAProxy closes its idle connections to the old address by itself.
     """
     server = _server(change.backend, change.server)
+    health = _health(server, change.options.split())
     moved = ("IP changed ", "port changed ", "no need to change the addr", "nothing changed")
     return _say(
         [Command(f"set server {server} addr {_word(change.address)} port {change.port:d}", done=moved)],
-        [Command(f"set server {server} state ready"), Command(f"set server {server} health up")],
+        [*health, Command(f"set server {server} state ready"), Command(f"set server {server} health up")],
     )
+
+
+def _health(server: str, options: Sequence[str]) -> list[Command]:
+    """Return what starts the checks of a server that was added at run time, if it is to be checked."""
+    return [Command(f"enable health {server}")] if "check" in options else []
 
 
 def _server_retired(change: ServerRetired) -> Steps:
