@@ -8,18 +8,23 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from builders import snapshot
+from haproxy.loopback import free_port
 from lifetime.asking import Request, ask, login
+from lifetime.origins import origins
 from lifetime.rules import Rules
-from lifetime.site import KilledError, Site, killed_after
+from lifetime.site import KilledError, Site, Surrounded, killed_after, site
 from lifetime.twin import ADDRESS, said, twin
-from lifetime.world import NAMES, Change, Killed, Ports, Reloaded, Restarted, Service, World, told
+from lifetime.world import ADDRESSES, NAMES, Change, Killed, Ports, Reloaded, Restarted, Service, World, pem_of, told
 
 from controller.judging import Judged, judge
+from controller.pem import read_certificate, split_pem
+from models.certificates import CertificateSource
 from models.observed import Capability, Observed
+from models.settings import Bind, ProxySettings
 
 RUNNING = "127.0.0.1"
 CONTROL = "control.test"
@@ -92,7 +97,7 @@ class Life:
         for change in changes:
             self.happened.append(change)
             try:
-                async with self._control():
+                async with self.undisturbed():
                     await self._happen(change)
                 await self._compare()
             except Exception as error:
@@ -114,13 +119,30 @@ class Life:
             await self.site.dataplane.process.reload()
             self.site.reconciler.forget_observed()
         if isinstance(change, Killed):
-            await self._kill(change)
+            await self._interrupt(change.steps)
         await self._converge()
 
-    async def _kill(self, change: Killed) -> None:
-        with killed_after(change.steps), contextlib.suppress(KilledError):
-            await self.site.reconcile()
-        self.site.restart_controller()
+    async def _interrupt(self, steps: int) -> bool:
+        """Have the controller killed after some steps, if it takes so many, and start another one."""
+        with killed_after(steps):
+            try:
+                await self.site.reconcile()
+            except KilledError:
+                self.site.restart_controller()
+                return True
+        return False
+
+    async def survives(self, change: Change, steps: int) -> bool:
+        """Let a change happen whose controller is killed after some steps; False if it does not take so many.
+
+        Those who have nothing to do with it notice nothing, and the next controller carries it through.
+        """
+        change.apply(self.world)
+        self._tell()
+        async with self.undisturbed():
+            killed = await self._interrupt(steps)
+            await self._converge()
+        return killed
 
     def _tell(self) -> None:
         control = Service(_CONTROL_LABELS).swarm(NAMES[0], self.ports)
@@ -165,8 +187,8 @@ class Life:
         return judge(site.around.services, site.settings, forms=site.reconciler.forms, rejected=words)
 
     @contextlib.asynccontextmanager
-    async def _control(self) -> AsyncIterator[None]:
-        """Ask the control service all the time, as long as the block runs."""
+    async def undisturbed(self) -> AsyncIterator[None]:
+        """Ask the control service all the time, as long as the block runs: it always answers."""
         statuses: set[int] = set()
         done = asyncio.Event()
 
@@ -182,6 +204,33 @@ class Life:
             done.set()
             await task
         assert statuses <= {200}, f"a service that has nothing to do with it was answered with {statuses}"
+
+
+@contextlib.asynccontextmanager
+async def living(binary: Path, folder: Path, ports: Ports | None = None) -> AsyncIterator[Life]:
+    """Run HAProxy below a folder until the end of the block; with the servers behind it unless ``ports`` has theirs."""
+    own = ports or Ports(**{each.name: free_port() for each in fields(Ports)})
+    (folder / "state").mkdir()
+    settings = ProxySettings(
+        state_dir=folder / "state",
+        run_dir=folder / "run",
+        default_ports=(Bind(port=own.http), Bind(port=own.https, ssl=True)),
+        extra_frontend="http-after-response set-header X-Backend %[be_name]",
+        maxconn=500,
+    )
+    fallback = read_certificate("fallback", CertificateSource.SELF_SIGNED, split_pem(pem_of("none", 0)))
+    async with contextlib.AsyncExitStack() as stack:
+        if ports is None:
+            await stack.enter_async_context(serving(own, folder))
+        made = await stack.enter_async_context(site(binary, folder, settings, Surrounded(fallback=fallback)))
+        life = Life(made, own, folder)
+        await life.begin()
+        yield life
+
+
+def serving(ports: Ports, folder: Path) -> contextlib.AbstractAsyncContextManager[None]:
+    """Return the servers behind all lives that have these ports."""
+    return origins(ADDRESSES, plain=(ports.origin, ports.other), secure=ports.secure, folder=folder)
 
 
 def _client(request: Request, number: int) -> str:

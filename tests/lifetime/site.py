@@ -1,7 +1,6 @@
 """A controller without Docker, on a real HAProxy: it is given a world, and may be killed and started anew."""
 
 import contextlib
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -122,14 +121,13 @@ class Site:
 async def site(
     binary: Path, folder: Path, settings: ProxySettings, around: Surrounded | None = None
 ) -> AsyncIterator[Site]:
-    """Make a site whose folder and HAProxy are gone after the block."""
+    """Make a site below a folder; its HAProxy is gone after the block."""
     made = Site(binary, folder, settings, around or Surrounded())
     try:
         yield made
     finally:
         made.dataplane.close()
         await made.dataplane.process.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
