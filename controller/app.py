@@ -37,6 +37,7 @@ from controller.interfaces import (
     seal_of,
     writers_of,
 )
+from controller.last_good import LastGood
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
@@ -79,7 +80,8 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     source = declared.source
     dataplane = _dataplane(settings)
     certificates = _certificates(settings, secrets_dir)
-    convergence = _Convergence(settings, declared, status)
+    last_good = LastGood(settings.state_dir / "last-good.json", settings.label_rules)
+    convergence = _Convergence(settings, declared, status, last_good)
     reconciler = Reconciler(
         source=source,
         dataplane=dataplane,
@@ -89,6 +91,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
+        forms=last_good.forms(),
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
@@ -131,13 +134,15 @@ class _Convergence:
     settings: ProxySettings
     declared: Declarations
     status: StatusStore
+    last_good: LastGood
     first: asyncio.Event = field(default_factory=asyncio.Event)
 
     def note(self, snapshot: Snapshot) -> None:
-        """Log the first time, and tell the listeners what this replica has programmed."""
+        """Log the first time, remember what is good, and tell the listeners what this replica has programmed."""
         if not self.first.is_set():
             log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in self.settings.binds])
         self.first.set()
+        self.last_good.note(snapshot)
         listeners = self.declared.listeners
         if listeners is not None:
             listeners.programmed = self.declared.source.origin(snapshot)

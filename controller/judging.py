@@ -147,7 +147,7 @@ def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | Non
     """Return the candidate of a service whose name and labels are valid; None if they are not."""
     if not is_name(service.name):
         return None
-    reading = _read(service, service.labels, rules)
+    reading = reading_of(service, service.labels, rules)
     if reading.service is None:
         return None
     return Candidate(
@@ -160,13 +160,13 @@ def _without_good_labels(
 ) -> Candidate | tuple[Condition, ...]:
     if not is_name(service.name):
         return (conditions.invalid_name(service.name), conditions.not_programmed())
-    reading = _read(service, service.labels, rules)
+    reading = reading_of(service, service.labels, rules)
     candidate = partial(Candidate, service, deprecations=reading.deprecations)
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
     )
     if last is None and service.previous_labels is not None:
-        last = _read(service, service.previous_labels, rules).service
+        last = reading_of(service, service.previous_labels, rules).service
     if reading.restricts:
         form = _without_restrictions(service, reading, rules) or last
         if form is not None:
@@ -176,7 +176,8 @@ def _without_good_labels(
     return candidate(last, last, found=(invalid, conditions.last_good_kept()))
 
 
-def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:
+def reading_of(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:
+    """Return what labels of a service, those that it has or others, say."""
     return _read_once(service.name, service.stack, frozenset(labels.items()), rules)
 
 
@@ -190,4 +191,4 @@ def _without_restrictions(service: SwarmService, reading: Reading, rules: LabelR
     """Read the labels less those that narrow access and are wrong: it tells which routes are to be closed."""
     broken = {problem.label for problem in reading.problems if problem.restricts}
     rest = {label: value for label, value in service.labels.items() if label not in broken}
-    return _read(service, rest, rules).service
+    return reading_of(service, rest, rules).service

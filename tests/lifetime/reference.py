@@ -39,6 +39,13 @@ class Claim:
         return {"path": 0, "path_beg": 1}.get(self.destination.matching.path_type, 2)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nobody is let in, because nobody can be told from others as asked."""
+        asked = self.destination.authentication
+        unknown = bool(asked.users) and not any(user.password for user in asked.users)
+        return self.candidate.closed or (unknown and not asked.ignore_authorization)
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """The paths of which one has to fit."""
         return self.destination.matching.service_path if self.kind == 2 else (self.path,)
@@ -144,7 +151,7 @@ class Reference:
 
     def _answer(self, claim: Claim, request: Request, client: str) -> "Expected":
         destination, backend = claim.destination, claim.way.backend
-        if claim.candidate.closed:
+        if claim.is_closed:
             return Expected(503, backend)
         if (status := _refusal(destination, request)) is not None:
             return Expected(status, backend)
@@ -201,7 +208,7 @@ def _able(holders: list[Claim]) -> list[Claim]:
     """Return who of those that share a route gets requests."""
 
     def ready(claim: Claim) -> bool:
-        return bool(servers_of(claim.candidate, claim.destination, claim.way)) and not claim.candidate.closed
+        return bool(servers_of(claim.candidate, claim.destination, claim.way)) and not claim.is_closed
 
     able = [claim for claim in holders if ready(claim)]
     weighty = [claim for claim in able if claim.destination.traffic.weight]

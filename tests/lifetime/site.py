@@ -15,6 +15,7 @@ from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.generations import Generations
 from controller.haproxy.process import HAProxyProcess
 from controller.haproxy.runtime import Session
+from controller.last_good import LastGood
 from controller.loop import Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
@@ -79,6 +80,7 @@ class Site:
     def start_controller(self) -> None:
         """Start a controller that knows nothing yet."""
         self.dataplane = Watched(self.binary, load_limit=60, command_limit=30, **self._folders)
+        last_good = LastGood(self._folders["state_dir"] / "last-good.json", self.settings.label_rules)
         self.reconciler = Reconciler(
             source=self.around,
             dataplane=self.dataplane,
@@ -88,6 +90,8 @@ class Site:
             status=StatusStore(now=lambda: NOW),
             metrics=Metrics(),
             gate=ReloadGate(quiet=0, longest=0, interval=0),
+            on_converged=last_good.note,
+            forms=last_good.forms(),
         )
 
     def restart_controller(self) -> None:

@@ -5,13 +5,12 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from typing import Protocol
 
-from builders import df, service, task
+from builders import service, task
 from hypothesis import strategies as st
 from tls.authorities import Authority
 
 from controller.pem import read_certificate, split_pem
 from models.certificates import Certificate, CertificateSource
-from models.reading import LabelRules, read_labels
 from models.snapshot import SwarmService
 
 NAMES = ("s0", "s1", "s2", "s3", "s4")
@@ -70,19 +69,13 @@ class Ports:
 class Service:
     """A service as its owner sees it; labels have names of ports in braces, ``tasks`` are slots with an address each.
 
-    ``before`` are the labels of before the last change, as Swarm keeps them; or what was valid last.
+    ``before`` are the labels of before the last update, as Swarm keeps them.
     """
 
     labels: Mapping[str, str]
     tasks: tuple[tuple[int, int], ...] = ((1, 1),)
     age: int = 0
     before: Mapping[str, str] | None = None
-
-    @property
-    def last_good(self) -> Mapping[str, str] | None:
-        """The labels, if they are valid, or else those that were valid last."""
-        filled = _filled(self.labels, Ports(*range(1, 8)))
-        return self.labels if read_labels("any", df(filled), LabelRules()).service else self.before
 
     def swarm(self, name: str, ports: Ports) -> SwarmService:
         """Return the service as Swarm tells it."""
@@ -143,7 +136,7 @@ class Put:
     def apply(self, world: World) -> None:
         known = world.services.get(self.name)
         made = Service(self.labels, age=self.age)
-        world.services[self.name] = replace(known, labels=self.labels, before=known.last_good) if known else made
+        world.services[self.name] = replace(known, labels=self.labels, before=known.labels) if known else made
 
 
 @dataclass(frozen=True)
@@ -159,7 +152,7 @@ class Relabel:
     def apply(self, world: World) -> None:
         known = world.services.get(self.name)
         if known:
-            world.services[self.name] = replace(known, labels={**known.labels, **self.labels}, before=known.last_good)
+            world.services[self.name] = replace(known, labels={**known.labels, **self.labels}, before=known.labels)
 
 
 @dataclass(frozen=True)
@@ -177,7 +170,7 @@ class Unlabel:
         if known:
             lost = sorted(known.labels)[self.number % len(known.labels)]
             labels = {label: value for label, value in known.labels.items() if label != lost}
-            world.services[self.name] = replace(known, labels=labels, before=known.last_good)
+            world.services[self.name] = replace(known, labels=labels, before=known.labels)
 
 
 @dataclass(frozen=True)
@@ -194,7 +187,7 @@ class Run:
     def apply(self, world: World) -> None:
         known = world.services.get(self.name)
         if known:
-            world.services[self.name] = replace(known, tasks=self.tasks)
+            world.services[self.name] = replace(known, tasks=self.tasks, before=known.labels)
 
 
 @dataclass(frozen=True)
