@@ -40,6 +40,7 @@ async def converged(life: Life, change: Change) -> dict[str, object]:
 
 
 @pytest.mark.haproxy
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("version", "change"),
     [

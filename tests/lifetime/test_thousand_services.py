@@ -143,6 +143,7 @@ def certificates(version: int) -> tuple[Certificate, ...]:
     )
 
 
+@pytest.mark.timeout(300)
 async def test_a_thousand_services_live_without_a_reload(newest: Path, folder: Path, beside: int) -> None:
     """They come, get other labels, tasks, users and certificates, and go; a service beside them sees nothing of it."""
     http, https, origin, other, secure = (free_port() for _ in range(5))
