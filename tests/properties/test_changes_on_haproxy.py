@@ -20,7 +20,7 @@ from lifetime.living import living, serving
 from lifetime.world import CHANGES, Change, Ports, told
 
 WANTED = int(os.environ.get("SWARMGATE_LIFETIMES", "0"))
-LIVES = {"2.8": 2, "3.0": 2, "3.4": 8}
+LIVES = {"2.8": 5, "3.0": 5, "3.4": 20}
 LIFE = settings(
     derandomize=not WANTED,
     deadline=None,
