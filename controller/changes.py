@@ -38,12 +38,16 @@ class ServerAdded:
 
 @dataclass(frozen=True, slots=True)
 class ServerMoved:
-    """A server keeps its name and answers from another address: the task in its slot was replaced."""
+    """A server keeps its name and answers from another address: the task in its slot was replaced.
+
+    One that took no connections is put back; ``options`` are then those of its line, for it may be half made.
+    """
 
     backend: str
     server: str
     address: str
     port: int
+    options: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class ReloadReason(StrEnum):
     CERTIFICATE = "certificate"
     """A certificate is too large for a runtime command, or is shown for other names than before."""
     RUNTIME_REFUSED = "runtime-refused"
-    """A runtime command was refused half-way: the files are right, so load them."""
+    """A runtime command was refused half-way, or cannot be said: the files are right, so load them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,10 @@ class PermanentError(SwarmgateError):
     """Trying again with the same input will fail the same way: wait for the world to change."""
 
 
+class UnspeakableError(PermanentError):
+    """No command of HAProxy's runtime socket can say it; a file may."""
+
+
 class MisconfiguredError(PermanentError):
     """The proxy's own settings are of no use: it ends, and says why, to be started with others."""
 

@@ -154,7 +154,8 @@ def _server_changes(name: str, running: Mapping[str, ObservedServer], backend: R
         if known is None:
             yield ServerAdded(name, server, wanted.address, wanted.port, backend.servers[server].options)
         elif known != wanted:
-            yield ServerMoved(name, server, wanted.address, wanted.port)
+            options = "" if known.ready else backend.servers[server].options
+            yield ServerMoved(name, server, wanted.address, wanted.port, options)
 
 
 def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:

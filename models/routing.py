@@ -17,9 +17,10 @@ Two claims that are the same in all of 1 to 5, to the letter, are in conflict: t
 
 A request is looked up as follows, and `RoutingTable` holds exactly these maps. Its host leads to the list of claimed
 domain patterns that match it, most specific first (``domains``, else ``wildcards``, else just ``*``). Then, for each
-tier of priority and each pattern in turn, ``pattern#tier path`` is looked up whole (``exacts``) and by its longest
-beginning (``prefixes``). ``#`` cannot be part of a pattern, and the pattern comes out of our own map, so no request
-can forge a key.
+tier of priority and each pattern in turn, ``<pattern><tier>#<path>`` is looked up whole (``exacts``) and by its longest
+beginning (``prefixes``). Neither ``#`` nor ``!``, with which tiers begin, can be part of a pattern, and the pattern
+comes out of our own map, so no request can forge a key; and what is before the path ends in ``#``, so no key without a
+path is the beginning of one of another tier.
 
 What is found there is either a backend (``>backend``), or candidates that have to be tested (``|id|id|``), perhaps
 with a backend for when none of them holds (``|id|id|>backend``). If there is none, the search goes on, and what it
@@ -46,7 +47,7 @@ from models.traffic import Member, slots_of, split_name
 ANY_DOMAIN = "*"
 ACME_PREFIX = "/.well-known/acme-challenge"
 ACME_TIER = "!"
-"""Stands between domain and path in the keys of routes for ACME challenges, which are looked up first."""
+"""Follows the domain in the keys of routes for ACME challenges, which are looked up first."""
 DEFAULT_TIER = ""
 BETWEEN_PATTERNS = "|"
 
@@ -98,10 +99,10 @@ class Claim:
 
     @cached_property
     def tier(self) -> str:
-        """What stands between domain and path in the claim's keys."""
+        """What follows the domain in the claim's keys."""
         if self.path.startswith(ACME_PREFIX):
             return ACME_TIER
-        return f"{self.priority}!" if self.priority else DEFAULT_TIER
+        return f"!{self.priority}" if self.priority else DEFAULT_TIER
 
     @cached_property
     def route(self) -> str:
@@ -212,8 +213,8 @@ def build_routing(claims: Iterable[Claim], *, default_apart: bool = False) -> tu
     exacts: dict[str, str] = {}
     prefixes: dict[str, str] = {}
     for (tier, domain), scope in scopes.items():
-        exacts |= scope.exact_values(f"{domain}#{tier}")
-        prefixes |= scope.prefix_values(f"{domain}#{tier}")
+        exacts |= scope.exact_values(f"{domain}{tier}#")
+        prefixes |= scope.prefix_values(f"{domain}{tier}#")
     tested = sorted((answer.claim for answer in answers if answer.claim.predicates), key=_rank)
     domains, wildcards = _patterns({domain for _, domain in scopes})
     table = RoutingTable(
@@ -273,7 +274,7 @@ def _splits(answers: Iterable[_Answer]) -> dict[str, str]:
 def _tiers(claims: Iterable[Claim]) -> tuple[str, ...]:
     """Return all tiers in the order of their lookup; the two that plain services use are always there."""
     priorities = {claim.priority for claim in claims if claim.tier != ACME_TIER} | {0}
-    return (ACME_TIER, *(f"{each}!" if each else DEFAULT_TIER for each in sorted(priorities, reverse=True)))
+    return (ACME_TIER, *(f"!{each}" if each else DEFAULT_TIER for each in sorted(priorities, reverse=True)))
 
 
 def _rank(claim: Claim) -> tuple[object, ...]:

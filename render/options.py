@@ -2,8 +2,8 @@
 
 ``OPTIONS`` leads from a backend to its record: a field for each label that is declared as an ``option``, in the order
 of the label table. A field is empty where nothing is asked for; a backend that asks for nothing has no record. The last
-field has a letter for each label that is asked for, but for logins, which many want and nothing else: where it is empty,
-all other rules are passed over at the price of looking for a variable that is not there.
+field has a letter for each label that is asked for, but for logins, which many want and nothing else: where it is
+empty, all other rules are passed over at the price of looking for a variable that is not there.
 ``MEMBERS`` has a key for each member of a list. Lists are named by their content, so a changed list is another one,
 which takes the place of the former in one step.
 

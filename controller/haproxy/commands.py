@@ -29,13 +29,15 @@ from controller.changes import (
     ServerMoved,
     ServerRetired,
 )
-from controller.errors import PermanentError, RuntimeRefusedError
+from controller.errors import RuntimeRefusedError, UnspeakableError
 from controller.haproxy.answers import parse_crt_list, parse_new_version, parse_servers
 from render.files import CRT_LIST_FILE
 
 LINE_LIMIT = 12_000
 """Bytes of one command or payload: with some reserve what fits into HAProxy's ``tune.bufsize`` of 16,384."""
 
+_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in ";\\"})
+_UNESCAPED = str.maketrans(dict.fromkeys(";\\", "_"))
 _GONE = ("No such server.", "No such backend.")
 _NO_ENTRY = "entry not found."
 
@@ -86,7 +88,7 @@ def steps(change: Change) -> Steps:
     server or backend that exists although it is to be added is a refusal: it may have been made with other options.
 
     Raises:
-        PermanentError: a word of the change cannot be written on HAProxy's command line.
+        UnspeakableError: a word of the change cannot be written on HAProxy's command line.
     """
     return _STEPS[type(change)](change)
 
@@ -127,7 +129,7 @@ def _server_added(change: ServerAdded) -> Steps:
     server = _server(change.backend, change.server)
     options = [_word(option) for option in change.options.split()]
     line = " ".join(["add server", server, f"{_host(change.address)}:{change.port:d}", *options])
-    health = [Command(f"enable health {server}")] if "check" in options else []
+    health = _health(server, options)
     added = _bounded(Command(line, done=("New server registered.",)))
     return _say([added, *health, Command(f"enable server {server}")])
 
@@ -139,11 +141,17 @@ def _server_moved(change: ServerMoved) -> Steps:
     HAProxy closes its idle connections to the old address by itself.
     """
     server = _server(change.backend, change.server)
+    health = _health(server, change.options.split())
     moved = ("IP changed ", "port changed ", "no need to change the addr", "nothing changed")
     return _say(
         [Command(f"set server {server} addr {_word(change.address)} port {change.port:d}", done=moved)],
-        [Command(f"set server {server} state ready"), Command(f"set server {server} health up")],
+        [*health, Command(f"set server {server} state ready"), Command(f"set server {server} health up")],
     )
+
+
+def _health(server: str, options: Sequence[str]) -> list[Command]:
+    """Return what starts the checks of a server that was added at run time, if it is to be checked."""
+    return [Command(f"enable health {server}")] if "check" in options else []
 
 
 def _server_retired(change: ServerRetired) -> Steps:
@@ -179,7 +187,7 @@ def _retire_backend(name: str, *, unpublish: Command, ask: Command, delete: Comm
 def _map_changed(change: MapChanged) -> Steps:
     """Change single entries; adding a key that is there would make it a second one, so setting is tried first."""
     file = _word(change.file)
-    lines = [f"map {file} {_key(key)} {_word(value)}" for key, value in change.entries.items()]
+    lines = [f"map {file} {_key(key)} {_escaped(value)}" for key, value in change.entries.items()]
     removed = [f"del map {file} {_key(key)}" for key in change.removed]
     return _set_or_add(
         updates=[_bounded(Command(f"set {line}", done=("", _NO_ENTRY))) for line in lines],
@@ -275,7 +283,7 @@ def _pem(pem: str) -> str:
     """Return a certificate as a payload: an empty line would end it."""
     lines = [line for line in pem.split("\n") if line]
     if not all(line.isascii() and line.isprintable() for line in lines):
-        raise PermanentError("A certificate has characters that cannot be said on HAProxy's command line")
+        raise UnspeakableError("A certificate has characters that cannot be said on HAProxy's command line")
     return "\n".join(lines)
 
 
@@ -291,28 +299,34 @@ def _line(key: str, value: str) -> str:
     """Return an entry as a line of a payload, which is not read as words: only blanks and line ends count."""
     line = f"{key} {value}"
     if not key or not value or key.startswith("#") or " " in key + value or not line.isprintable():
-        raise PermanentError(f"Cannot be a line of a map: {line!r}")
+        raise UnspeakableError(f"Cannot be a line of a map: {line!r}")
     return line
 
 
 def _key(key: str) -> str:
     """Return a map key as a word; ``#`` first would make it a comment in the file, or a reference to an entry."""
     if key.startswith("#"):
-        raise PermanentError(f"A map key cannot begin with a number sign: {key!r}")
-    return _word(key)
+        raise UnspeakableError(f"A map key cannot begin with a number sign: {key!r}")
+    return _escaped(key)
+
+
+def _escaped(text: str) -> str:
+    """Return a text as one word: paths may hold what would end a command (Management guide 9.3)."""
+    _word(text.translate(_UNESCAPED))
+    return text.translate(_ESCAPED)
 
 
 def _word(word: str) -> str:
     """Return ``word`` if the command line reads it as one word and as it is (Management guide 9.3)."""
     if not word or not word.isprintable() or word.startswith("<<") or any(char in " ;\\" for char in word):
-        raise PermanentError(f"Cannot be said on HAProxy's command line: {word!r}")
+        raise UnspeakableError(f"Cannot be said on HAProxy's command line: {word!r}")
     return word
 
 
 def _bounded(command: Command) -> Command:
     length = len(command.text.encode())
     if length > LINE_LIMIT:
-        raise PermanentError(f"Too long for HAProxy's command line, {length} bytes: {command.text[:80]!r}…")
+        raise UnspeakableError(f"Too long for HAProxy's command line, {length} bytes: {command.text[:80]!r}…")
     return command
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
-from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError
+from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError, UnspeakableError
 from controller.haproxy import answers
 from controller.haproxy.commands import steps, waves
 from controller.haproxy.conversation import converse
@@ -119,8 +119,8 @@ class HAProxyDataplane:
     async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         """Write the files, then bring about what the plan says.
 
-        If a runtime change is refused, all is reloaded. Retirements that connections hold up are returned as
-        pending; they are tried again when a later plan holds them again.
+        If a runtime change is refused, or cannot be said, all is reloaded. Retirements that connections hold up are
+        returned as pending; they are tried again when a later plan holds them again.
 
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; HAProxy serves as before, except
@@ -184,16 +184,16 @@ class HAProxyDataplane:
         return await self._load(rendered, self.process.reload, Applied(Outcome.RELOAD, reload_reasons=reasons))
 
     async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
-        script = [[steps(change) for change in wave] for wave in waves(plan.changes)]
         previous = self._generations.current()
         try:
+            script = [[steps(change) for change in wave] for wave in waves(plan.changes)]
             async with session(self.runtime_socket, limit=self._command_limit) as runtime:
                 self._generations.switch(await self._write(rendered))
                 for conversations in script:
                     await converse(runtime, conversations)
                 pending = await _retire(runtime, plan.retirements)
-        except RuntimeRefusedError as refusal:
-            _log.warning("HAProxy refused a runtime change, loading all anew", refusal=str(refusal))
+        except (RuntimeRefusedError, UnspeakableError) as refusal:
+            _log.warning("A runtime change is refused, or cannot be said: loading all anew", refusal=str(refusal))
             self._generations.switch(previous)
             return await self._reload(rendered, (ReloadReason.RUNTIME_REFUSED,))
         self._generations.prune()

@@ -26,7 +26,8 @@ from controller.changes import (
     ServerMoved,
     ServerRetired,
 )
-from controller.errors import ConfigRejectedError, RuntimeRefusedError, SwarmgateError
+from controller.errors import ConfigRejectedError, RuntimeRefusedError, SwarmgateError, UnspeakableError
+from controller.haproxy.commands import steps
 from models.observed import NOT_RUNNING, Capability, Observed, ObservedServer
 from render.files import Rendered
 
@@ -187,9 +188,10 @@ class FakeDataplane:
             return self._load(rendered, plan.outcome, plan.reload_reasons)
         try:
             for change in plan.changes:
+                steps(change)
                 self._change(change)
             pending = tuple(change for change in plan.retirements if not self._change(change))
-        except RuntimeRefusedError:
+        except (RuntimeRefusedError, UnspeakableError):
             return self._load(rendered, Outcome.RELOAD, (ReloadReason.RUNTIME_REFUSED,))
         return Applied(Outcome.RUNTIME, pending=pending)
 

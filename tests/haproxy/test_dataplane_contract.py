@@ -28,6 +28,7 @@ from controller.changes import (
     ServerRetired,
 )
 from controller.errors import ConfigRejectedError
+from controller.haproxy.commands import LINE_LIMIT
 from controller.haproxy.validate import rejected_lines
 from controller.ports import Dataplane
 from models.observed import NOT_RUNNING, Capability, ObservedServer
@@ -220,6 +221,7 @@ async def test_loaded_backend_is_retired_with_its_servers(bench: Bench) -> None:
         pytest.param(ServerMoved("web", "web.9", "127.0.0.1", 8002), id="no such server"),
         pytest.param(MapChanged("maps/other.map", {"/a": "b"}), id="no such map"),
         pytest.param(MapReplaced("maps/other.map", {"/a": "b"}), id="no such map to replace"),
+        pytest.param(MapChanged(PREFIXES, {f"/{'a' * LINE_LIMIT}": "b"}), id="too long to be said"),
     ],
 )
 async def test_refused_change_ends_in_a_reload(bench: Bench, change: Change) -> None:
@@ -230,6 +232,18 @@ async def test_refused_change_ends_in_a_reload(bench: Bench, change: Change) -> 
     observed = await bench.dataplane.observe()
     assert observed.maps[PREFIXES] == {"/from-file": "web"}
     assert observed.backends == {"web": {"web.1": WEB}}
+
+
+async def test_paths_may_hold_what_would_end_a_command(bench: Bench) -> None:
+    """They are said as they are, and taken back."""
+    await bench.start()
+    odd = {"/a;v=1": "web", "/b\\c;d": "web"}
+    for value in ("web", "other"):
+        change = MapChanged(PREFIXES, dict.fromkeys(odd, value))
+        assert await bench.change(change, routes=dict.fromkeys(odd, value)) == Applied(Outcome.RUNTIME)
+        assert (await bench.dataplane.observe()).maps[PREFIXES] == {"/web": "web", **dict.fromkeys(odd, value)}
+    assert await bench.change(MapChanged(PREFIXES, {}, (*odd,))) == Applied(Outcome.RUNTIME)
+    assert (await bench.dataplane.observe()).maps[PREFIXES] == {"/web": "web"}
 
 
 async def test_reload_makes_the_files_the_running_state(bench: Bench) -> None:

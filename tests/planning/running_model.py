@@ -84,7 +84,7 @@ class RunningModel:
             chain = next((value for ending, value in wildcards if host.endswith(ending)), ANY_DOMAIN)
         for mark in (ACME_TIER, "") if path.startswith(ACME_PREFIX) else ("",):
             for pattern in chain.split(BETWEEN_PATTERNS):
-                found = [prefix for prefix in prefixes if f"{pattern}#{mark}{path}".startswith(prefix)]
+                found = [prefix for prefix in prefixes if f"{pattern}{mark}#{path}".startswith(prefix)]
                 if found:
                     backend = prefixes[max(found, key=len)].removeprefix(">")
                     assert backend in self.backends

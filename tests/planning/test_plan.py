@@ -329,6 +329,15 @@ def test_server_that_is_in_maintenance_is_put_back() -> None:
     assert plan.changes == (ServerMoved("web-be8080_0", "web", "10.0.1.10", 8080),)
 
 
+def test_server_that_is_half_made_is_completed() -> None:
+    """A controller was killed after it had added a server, and before its checks had begun."""
+    rendered = rendered_of(snapshot(service("web", {"servicePath": "/", "port": "80", "checkTcp": "true"})))
+    observed = observed_of(rendered)
+    half_made = {"web-be80_0": {"web": ObservedServer("10.0.1.10", 80, ready=False)}}
+    plan = make_plan(replace(observed, backends=half_made), rendered)
+    assert plan.changes == (ServerMoved("web-be80_0", "web", "10.0.1.10", 80, "check"),)
+
+
 def test_order_of_wildcards_is_part_of_the_map() -> None:
     """That map is searched from top to bottom."""
     rendered = rendered_of(snapshot(ANY_SHOP, service("com", {"serviceDomain": "*.com", "port": "80"})))

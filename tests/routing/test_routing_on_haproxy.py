@@ -27,6 +27,7 @@ HOSTILE_HOSTS = (
     "example.com|*",
     "example.com#/demo",
     "example.com#!/demo",
+    "example.com!#/demo",
     "*#/",
     "example.com#",
     "-",

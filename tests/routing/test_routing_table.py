@@ -32,7 +32,7 @@ def looked_up(table: RoutingTable, host: str, path: str) -> str | None:
     patterns = [*exact, *wildcards.split(BETWEEN_PATTERNS)[: table.nested_wildcards], ANY_DOMAIN]
     for mark in (ACME_TIER, "") if path.startswith(CHALLENGE) else ("",):
         for pattern in patterns:
-            key = f"{pattern}#{mark}{path}"
+            key = f"{pattern}{mark}#{path}"
             found = [prefix for prefix in table.prefixes if key.startswith(prefix)]
             if found:
                 return table.prefixes[max(found, key=len)].removeprefix(">")

@@ -141,3 +141,31 @@ async def test_haproxy_tests_what_the_rules_say(version: str, folder: Path) -> N
     }
     assert wrong == {}
     assert len({answer.backend for answer in answers}) > 10
+
+
+@pytest.mark.haproxy
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("labels", "path"),
+    [
+        pytest.param({"isDefaultBackend": "true"}, "/plain", id="whatever nobody else answers"),
+        pytest.param({"isDefaultBackend": "true"}, "/.well-known/acme-challenge/x", id="a challenge"),
+        pytest.param({"pathType": "path_reg", "servicePath": "n$"}, "/plain", id="a route that is tested"),
+        pytest.param(
+            {"pathType": "path_reg", "servicePath": "x$"}, "/.well-known/acme-challenge/x", id="and a challenge"
+        ),
+    ],
+)
+async def test_what_has_no_path_waits_for_its_turn(
+    version: str, labels: dict[str, str], path: str, folder: Path
+) -> None:
+    """It is not met on the way through the priorities before it."""
+    services = (
+        service("last", {"port": "80", **labels}),
+        service("plain", {"port": "80", "servicePath": "/plain,/.well-known"}),
+        service("but", {"port": "80", "servicePath": "/plain,/.well-known", "servicePathExclude": path}),
+        service("first", {"port": "80", "servicePath": "/first", "priority": "5"}),
+    )
+    with running_haproxy(haproxy_binary(version), rendered_of(snapshot(*services)), folder) as port:
+        (answer,) = await ask(port, [request_bytes(path, "x.com", "Connection: close")])
+    assert answer.backend == "plain-be80_0"
