@@ -182,9 +182,9 @@ class Life:
 
     def _judged(self) -> Judged:
         """Return which form of every service is in force."""
-        site, refused = self.site, self.site.reconciler.rejected
-        words = {name: entry.words for name, entry in refused.items()}
-        return judge(site.around.services, site.settings, forms=site.reconciler.forms, rejected=words)
+        site, reconciler = self.site, self.site.reconciler
+        refusals = reconciler._quarantine.refusals
+        return judge(site.around.services, site.settings, forms=reconciler.forms, rejected=refusals)
 
     @contextlib.asynccontextmanager
     async def undisturbed(self) -> AsyncIterator[None]:
