@@ -24,7 +24,7 @@ from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
-from controller.http.proxy_api import add_declared_services, make_proxy_app
+from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
 from controller.metrics import Metrics
@@ -152,6 +152,7 @@ def proxy_app() -> FastAPI:
     fields: dict[str, Any] = dict.fromkeys(Proxy.__dataclass_fields__, _NOTHING)
     add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))
     add_declared_services(app, _NOTHING, writers)
+    add_put_certificates(app, _NOTHING, writers)
     return app
 
 

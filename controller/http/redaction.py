@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destination, ProxyService
+from controller.http.answers.docker_flow import key_of, shown_rows
+from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, Destination, ProxyService
 
 HIDDEN = "(hidden)"
 _SECRETS = (
@@ -14,8 +15,6 @@ _SECRETS = (
         r"\S*(?:auth|cookie|token|secret|key|pass)\S* )(?:\S.*)$"
     ),
 )
-_PRIVATE_ROWS = frozenset({"addReqHeader", "setReqHeader"})
-"""Headers for a service often hold what it asks its callers for."""
 
 
 def redacted(configuration: str) -> str:
@@ -40,10 +39,7 @@ def service_facts(form: ProxyService) -> dict[str, Any]:
 def _values(part: ProxyService | Destination, families: tuple[str, ...]) -> dict[str, Any]:
     content = part.model_dump(mode="json", include=set(families))
     return {
-        row.name[:1].upper() + row.name[1:]: value
-        for row in TABLE.values()
-        if row.family in families
-        and not row.label.secret
-        and row.name not in _PRIVATE_ROWS
-        and (value := content[row.family][row.field]) not in (None, [], "")
+        key_of(row): value
+        for row in shown_rows(*families)
+        if (value := content[row.family][row.field]) not in (None, [], "")
     }

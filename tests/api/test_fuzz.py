@@ -4,12 +4,14 @@ import pytest
 import schemathesis
 from failures.conftest import API_TOKEN, Swarm, home, origin, swarm
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from roles.processes import Role, eventually
 from schemathesis import Case
 from schemathesis.checks import CHECKS, load_all_checks
 
 __all__ = ["home", "origin", "swarm"]
 load_all_checks()
+schemathesis.openapi.media_type("application/x-pem-file", st.binary(max_size=200))
 NAMES = {"not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"}
 WANTED = [check for check in CHECKS.get_all() if check.__name__ in NAMES]
 EXAMPLES = settings(
