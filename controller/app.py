@@ -229,7 +229,7 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
 
 
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return HAProxyDataplane(
         find_haproxy(settings.haproxy_binary),
         state_dir=settings.state_dir,

@@ -19,12 +19,12 @@ from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates
-from controller.http.redaction import redacted
 from controller.judging import Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
+from controller.redaction import redacted
 from controller.reload_gate import ReloadGate
 from controller.status import StatusStore
 from controller.templates import NO_FILES, TemplateFile, named_in

@@ -20,6 +20,7 @@ from controller.http.answers.docker_flow import (
     Reconfigured,
     Said,
     ServiceFacts,
+    service_facts,
 )
 from controller.http.answers.needs import (
     GOOD_CERTIFICATE,
@@ -38,8 +39,8 @@ from controller.http.certifying import Certifying
 from controller.http.common import shown
 from controller.http.declaring import Declaring
 from controller.http.proxy_api import PEM_BODY, body_of
-from controller.http.redaction import redacted, service_facts
 from controller.http.writers import Writers, is_foreign, presented
+from controller.redaction import redacted
 from controller.status import StatusStore
 from models.certificates import CertificateSource
 from models.labels._table import Row

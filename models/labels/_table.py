@@ -35,7 +35,8 @@ class Label:
     """The declaration of one label, in the metadata of its field.
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``restricts``: narrows who gets access, so a
-    broken value fails closed. ``secret``: the value is never shown. ``tcp``: means something with ``reqMode=tcp`` too.
+    broken value fails closed. ``secret``: the value is never shown. ``private``: nor is it here, for it may hold
+    what a service asks its callers for, but templates may use it. ``tcp``: means something with ``reqMode=tcp`` too.
     ``not_with_sni``: why it cannot be honoured with ``reqMode=sni``, if it cannot.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
     one, which still works.
@@ -47,10 +48,16 @@ class Label:
     effect: Effect = Effect.RUNTIME
     restricts: bool = False
     secret: bool = False
+    private: bool = False
     tcp: bool = False
     not_with_sni: str = ""
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the value may be shown to everybody."""
+        return not (self.secret or self.private)
 
 
 class Family(Frozen):

@@ -92,6 +92,7 @@ class Custom(Family):
             example="http-request set-header X-Extra yes",
             indexed=False,
             effect=Effect.PROFILE,
+            private=True,
             tcp=True,
         ),
     ] = ()

@@ -101,6 +101,7 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port],X-Proxy swarmgate",
             indexed=False,
             effect=Effect.PROFILE,
+            private=True,
             aliases=("addHeader",),
         ),
     ] = ()
@@ -111,6 +112,7 @@ class Headers(Family):
             example="X-Forwarded-Port %[dst_port]",
             indexed=False,
             effect=Effect.PROFILE,
+            private=True,
             aliases=("setHeader",),
         ),
     ] = ()

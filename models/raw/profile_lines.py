@@ -249,7 +249,7 @@ def _whole(words: tuple[str, ...], start: int, action: Action, lines: _Lines) ->
     end = start + check_arguments(words[start:], action, lines.language)
     if end < len(words):
         expected = ", ".join(sorted(action.options)) or "nothing"
-        raise ValueError(f"has the word {words[end][:40]!r} where {expected} belongs")
+        raise ValueError(actions.unexpected(words[end], f"{expected} belongs"))
     return words
 
 

@@ -7,10 +7,8 @@ from pydantic import Field, create_model
 from models.base import Frozen
 from models.conditions import Condition
 from models.labels._table import Row
-from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE
+from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, TABLE, Destination, ProxyService
 
-PRIVATE_ROWS = frozenset({"addReqHeader", "setReqHeader"})
-"""Headers for a service often hold what it asks its callers for."""
 _FAMILIES = SERVICE_FAMILIES | DESTINATION_FAMILIES
 
 
@@ -53,12 +51,8 @@ class CertificatesSaid(Frozen):
 
 
 def shown_rows(*families: str) -> tuple[Row, ...]:
-    """Return the labels of some families that are shown: all but secrets."""
-    return tuple(
-        row
-        for row in TABLE.values()
-        if row.family in families and not row.label.secret and row.name not in PRIVATE_ROWS
-    )
+    """Return the labels of some families whose values are shown: all but secrets."""
+    return tuple(row for row in TABLE.values() if row.family in families and row.label.is_shown)
 
 
 def key_of(row: Row) -> str:
@@ -87,13 +81,13 @@ class _Judged(Said):
     Converging: Annotated[tuple[str, ...], Field(description="Replicas that have not programmed it yet.")] = ()
 
 
-Destination = create_model(
-    "Destination",
+DestinationFacts = create_model(
+    "DestinationFacts",
     __doc__="A destination of a service: the parameters that it was given, under DFP's keys.",
     __base__=_Indexed,
     **_fields(*DESTINATION_FAMILIES),
 )
-_SERVICE: dict[str, Any] = _fields(*SERVICE_FAMILIES) | {"ServiceDest": (tuple[Destination, ...], ())}
+_SERVICE: dict[str, Any] = _fields(*SERVICE_FAMILIES) | {"ServiceDest": (tuple[DestinationFacts, ...], ())}
 ServiceFacts = create_model(
     "ServiceFacts", __doc__="A service with its parameters, under DFP's keys.", __base__=_Named, **_SERVICE
 )
@@ -103,3 +97,22 @@ Reconfigured = create_model(
     __base__=_Judged,
     **_SERVICE,
 )
+
+
+def service_facts(form: ProxyService) -> dict[str, Any]:
+    """Return a service as `ServiceFacts` describes it."""
+    return {
+        "ServiceName": form.name,
+        **_values(form, *SERVICE_FAMILIES),
+        "AclName": form.acl_name,
+        "ServiceDest": [{"Index": each.index, **_values(each, *DESTINATION_FAMILIES)} for each in form.destinations],
+    }
+
+
+def _values(part: ProxyService | Destination, *families: str) -> dict[str, Any]:
+    content = part.model_dump(mode="json", include=set(families))
+    return {
+        key_of(row): value
+        for row in shown_rows(*families)
+        if (value := content[row.family][row.field]) not in (None, [], "")
+    }
