@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from controller.declarations import DeclarationRefusedError, Receipt
 from controller.http.answers.changes import Forgotten, Kept
-from controller.http.answers.needs import SMALL_BODY, TOKEN, VALID, described, need
+from controller.http.answers.needs import JSON_BODY, TOKEN, VALID, described, need
 from controller.http.proxy_api import Labels, with_prefix
 from controller.http.writers import Writers
 from controller.published import Published
@@ -96,7 +96,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         "/v1/services/{name}",
         summary="Keep a service in the Swarm",
         dependencies=allowed,
-        **described("It is kept and published", Kept, TOKEN, VALID, SMALL_BODY, _NAME, _FREE, _PUBLISHED, _SWARM),
+        **described("It is kept and published", Kept, TOKEN, VALID, JSON_BODY, _NAME, _FREE, _PUBLISHED, _SWARM),
     )
     async def declare(name: str, labels: Labels) -> Kept:
         return await declaring.declare(name, with_prefix(labels))
@@ -114,7 +114,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         "/v1/certificates/{name}",
         summary="Keep a certificate in the Swarm",
         dependencies=allowed,
-        **described("It is kept and published", Kept, TOKEN, VALID, SMALL_BODY, _NAME, _PUBLISHED, _SWARM),
+        **described("It is kept and published", Kept, TOKEN, VALID, JSON_BODY, _NAME, _PUBLISHED, _SWARM),
     )
     async def put_certificate(name: str, sealed: SealedCertificate) -> Kept:
         return await declaring.put_certificate(name, sealed)

@@ -15,11 +15,11 @@ from controller.http.answers.needs import (
     GOOD_CERTIFICATE,
     GOOD_LABELS,
     IN_FORCE,
+    JSON_BODY,
     KEEPER,
     OWNED,
     PEM,
     PUBLISHED,
-    SMALL_BODY,
     TOKEN,
     VALID,
     described,
@@ -96,7 +96,7 @@ def add_declared_services(app: FastAPI, declaring: Declaring, writers: Writers) 
         "/v1/services/{name}",
         summary="Declare a service by its labels",
         dependencies=allowed,
-        **described("HAProxy runs it", Outcome, TOKEN, VALID, SMALL_BODY, GOOD_LABELS, OWNED, IN_FORCE, KEEPER),
+        **described("HAProxy runs it", Outcome, TOKEN, VALID, JSON_BODY, GOOD_LABELS, OWNED, IN_FORCE, KEEPER),
     )
     async def declare(name: str, labels: Labels, *, distribute: Distribute = True) -> Response:
         answer = await declaring.declare(name, with_prefix(labels), distribute=distribute)

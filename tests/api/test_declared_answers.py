@@ -40,7 +40,8 @@ DFP, DFSL = "/v1/docker-flow-proxy", "/v1/docker-flow-swarm-listener"
 SERVICE, CERTIFICATE = "/v1/services/{name}", "/v1/certificates/{name}"
 LABELS = {"json": {"servicePath": "/shop", "port": "80", "outboundHostname": "127.0.0.1"}}
 REFUSED = {"json": {**LABELS["json"], "servicePath": "/odd", "backendExtra": "timeout server soon"}}
-LARGE = {"content": b" " * 600_000, "headers": {**TOKEN, "Content-Type": "application/json"}}
+HEADERS_OF_JSON = {"headers": {**TOKEN, "Content-Type": "application/json"}}
+LARGE = {"content": b" " * 600_000, **HEADERS_OF_JSON}
 PEM = {"content": Authority.new().issue("shop.example").pem}
 SEALED = {"json": {"content": "v1:x", "sealed": True, "put_at": "2026-01-01T00:00:00Z"}}
 ODD = {"distribute": "perhaps"}
@@ -55,6 +56,7 @@ PROXY = (
     Asked("proxy", "GET", SERVICE, 404),
     Asked("proxy", "PUT", SERVICE, 200, "shop", more=LABELS),
     Asked("proxy", "PUT", SERVICE, 400, "shop", more={"json": {"port": "x"}}),
+    Asked("proxy", "PUT", SERVICE, 400, "shop", more={"content": b"\xff", **HEADERS_OF_JSON}),
     Asked("proxy", "PUT", SERVICE, 403, "shop", more=LABELS | NOBODY),
     Asked("proxy", "PUT", SERVICE, 409, "web", more=LABELS),
     Asked("proxy", "PUT", SERVICE, 413, "shop", more=LARGE),

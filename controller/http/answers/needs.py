@@ -69,7 +69,12 @@ def need(status: int, words: str, body: type[BaseModel] | None = Refusal, *, sec
 
 
 SHORT_URL = need(414, "The URL is too long")
-SMALL_BODY = need(413, "The body is too large")
+JSON_BODY = Need(
+    {
+        400: Meaning("The body is no JSON in UTF-8, or goes too deep"),
+        413: Meaning("The body is too large"),
+    }
+)
 VALID = need(422, "A parameter or the body is not of the form that is described here", InvalidRequest)
 OWN_PAGE = need(403, "A page of another site has sent the request")
 TOKEN = need(
