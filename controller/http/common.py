@@ -33,7 +33,7 @@ def make_app(
 
     ``more_metrics`` are written already, and follow those of the registry.
     """
-    app = DescribedAPI(title=title, docs_url=None, redoc_url=None)
+    app = DescribedAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False)
     add_docs_page(app)
     app.add_exception_handler(RequestValidationError, _invalid)
 

@@ -53,7 +53,8 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > LARGEST_BODY:
-            raise HTTPException(413, f"the body is larger than {LARGEST_BODY // 1024} KiB")
+            words = f"the body is larger than {LARGEST_BODY // 1024} KiB"
+            raise HTTPException(413, words, headers={"Connection": "close"})  # or the rest would still be read
         return message
 
     return receive_bounded
