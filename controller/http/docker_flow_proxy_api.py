@@ -51,12 +51,20 @@ BASE = "/v1/docker-flow-proxy"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
 _CARRIED = frozenset({"serviceName", "nodeInfo"})
 """Parameters that a listener sends about a service and that are not kept: its name, and what changes by itself."""
+_ENOUGH = frozenset({"servicePath", "port"})
+"""Labels that are enough for a service, and so for an example."""
 _FALSE = frozenset({"false", "f", "0"})
 _IN_FOLDER = frozenset({CertificateSource.API, CertificateSource.FOLDER, CertificateSource.SERVICE})
 """Certificates that DFP had in its folder; those in secrets it did not list."""
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _FAILED = 400, 403, 404, 500
 
-_MANDATORY = "The name of the service; mandatory."
+_ServiceName = Annotated[
+    str, Query(alias="serviceName", description="The name of the service; mandatory.", examples=["go-demo"])
+]
+_CertificateName = Annotated[
+    str, Query(alias="certName", description="What it is to be called; mandatory.", examples=["shop.pem"])
+]
+_Type = Annotated[str, Query(alias="type", description="`json`, or text.", examples=["json"])]
 
 Handler = Callable[..., Awaitable[Response]]
 
@@ -104,7 +112,8 @@ def _any_method(app: FastAPI, path: str, summary: str, handler: Handler, answers
 
 def _reconfigure(proxy: Proxy) -> Handler:
     async def reconfigure(
-        request: Request, service_name: Annotated[str, Query(alias="serviceName", description=_MANDATORY)] = ""
+        request: Request,
+        service_name: _ServiceName = "",
     ) -> Response:
         if not service_name:
             return _no("serviceName parameter is mandatory", _BAD_REQUEST)
@@ -124,7 +133,8 @@ def _reconfigure(proxy: Proxy) -> Handler:
 
 def _remove(proxy: Proxy) -> Handler:
     async def remove(
-        request: Request, service_name: Annotated[str, Query(alias="serviceName", description=_MANDATORY)] = ""
+        request: Request,
+        service_name: _ServiceName = "",
     ) -> Response:
         if not service_name:
             return _no("serviceName parameter is mandatory", _BAD_REQUEST)
@@ -177,6 +187,7 @@ def _add_services(app: FastAPI, proxy: Proxy) -> None:
             "It is gone, or was not declared here; the proxy looks again",
             Reconfigured,
             *with_body(Reconfigured, *_CHANGES),
+            parameters=[_parameter(TABLE["distribute"])],
         ),
     )
     _any_method(
@@ -192,7 +203,8 @@ def _parameter(row: Row) -> dict[str, Any]:
     """Return how the schema describes a label as a parameter."""
     indexed = f" Also with an index, `{row.name}.1` and so on." if row.label.indexed else ""
     text = f"{row.label.doc}{indexed} Allowed: {row.allowed}"
-    return {"name": row.name, "in": "query", "schema": {"type": "string"}, "description": text}
+    described: dict[str, Any] = {"name": row.name, "in": "query", "schema": {"type": "string"}, "description": text}
+    return described | ({"example": row.label.example} if row.name in _ENOUGH else {})
 
 
 def labels_of(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -209,11 +221,14 @@ def _add_certificates(app: FastAPI, proxy: Proxy) -> None:
             CertificatesSaid,
             *with_body(CertificatesSaid, TOKEN, GOOD_CERTIFICATE, IN_FORCE, KEEPER),
             requestBody=PEM_BODY,
+            parameters=[_parameter(TABLE["distribute"])],
         ),
     )
     async def cert(
         request: Request,
-        cert_name: Annotated[str, Query(alias="certName", description="The name of the certificate; mandatory.")] = "",
+        cert_name: Annotated[
+            str, Query(alias="certName", description="What it is to be called; mandatory.", examples=["shop.pem"])
+        ] = "",
     ) -> Response:
         if words := proxy.writers.refusal(request):
             said = CertificatesSaid(Status="NOK", Message=words, Certs=())
@@ -247,7 +262,9 @@ def _certs(proxy: Proxy) -> tuple[CertificateFile, ...]:
 
 
 def _add_views(app: FastAPI, proxy: Proxy) -> None:
-    async def config(type_: Annotated[str, Query(alias="type", description="`json`, or text.")] = "") -> Response:
+    async def config(
+        type_: _Type = "",
+    ) -> Response:
         if type_.lower() == "json":
             return JSONResponse({form.name: service_facts(form) for form in proxy.status.desired.forms.values()})
         try:

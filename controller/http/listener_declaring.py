@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, FastAPI, HTTPException
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from controller.declarations import DeclarationRefusedError, Receipt
 from controller.http.answers.changes import Forgotten, Kept
 from controller.http.answers.needs import JSON_BODY, TOKEN, VALID, described, need
-from controller.http.proxy_api import Labels, with_prefix
+from controller.http.proxy_api import CertificateName, Labels, ServiceName, with_prefix
 from controller.http.writers import Writers
 from controller.published import Published
 from controller.swarm_keeper import SwarmKeeper
@@ -31,6 +31,10 @@ _SWARM = need(503, "The Swarm cannot be asked to keep or forget it now; try agai
 
 class SealedCertificate(BaseModel):
     """A certificate as a proxy hands it on: sealed, so that nobody else can read it, unless it had no token."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"content": "v1:...", "sealed": True, "put_at": "2026-01-01T00:00:00Z"}]}
+    )
 
     content: Annotated[str, Field(min_length=1, max_length=LARGEST_CONTENT, repr=False)]
     sealed: bool
@@ -98,7 +102,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         dependencies=allowed,
         **described("It is kept and published", Kept, TOKEN, VALID, JSON_BODY, _NAME, _FREE, _PUBLISHED, _SWARM),
     )
-    async def declare(name: str, labels: Labels) -> Kept:
+    async def declare(name: ServiceName, labels: Labels) -> Kept:
         return await declaring.declare(name, with_prefix(labels))
 
     @app.delete(
@@ -107,7 +111,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         dependencies=allowed,
         **described("It is gone", Forgotten, TOKEN, _THERE, _PUBLISHED, _SWARM),
     )
-    async def undeclare(name: str) -> Forgotten:
+    async def undeclare(name: ServiceName) -> Forgotten:
         return await declaring.undeclare(name)
 
     @app.put(
@@ -116,7 +120,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         dependencies=allowed,
         **described("It is kept and published", Kept, TOKEN, VALID, JSON_BODY, _NAME, _PUBLISHED, _SWARM),
     )
-    async def put_certificate(name: str, sealed: SealedCertificate) -> Kept:
+    async def put_certificate(name: CertificateName, sealed: SealedCertificate) -> Kept:
         return await declaring.put_certificate(name, sealed)
 
     @app.delete(
@@ -125,7 +129,7 @@ def add_listener_declaring(app: FastAPI, declaring: ListenerDeclaring, writers: 
         dependencies=allowed,
         **described("It is gone", Forgotten, TOKEN, _THERE, _PUBLISHED, _SWARM),
     )
-    async def remove_certificate(name: str) -> Forgotten:
+    async def remove_certificate(name: CertificateName) -> Forgotten:
         return await declaring.remove_certificate(name)
 
 

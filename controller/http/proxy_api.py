@@ -6,7 +6,7 @@ Reading is without secrets and open; changing is for those whom `Writers` admits
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Body, Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.changes import Outcome
@@ -37,6 +37,8 @@ from models.reading import PREFIX
 
 LARGEST = 64 * 1024
 """Characters of one label's value."""
+ServiceName = Annotated[str, Path(description="The name of the service.", examples=["go-demo"])]
+CertificateName = Annotated[str, Path(description="What the certificate is called.", examples=["shop.pem"])]
 Distribute = Annotated[bool, Query(description="Answer only once all replicas have programmed it.")]
 Labels = Annotated[
     dict[Annotated[str, Body(max_length=256)], Annotated[str, Body(max_length=LARGEST)]],
@@ -71,7 +73,7 @@ def make_proxy_app(
         summary="One service with its conditions, routes and servers",
         **described("The service", ServiceView, PUBLISHED),
     )
-    async def service(name: str) -> dict[str, Any]:
+    async def service(name: ServiceName) -> dict[str, Any]:
         view = status.service_view(name)
         if view is None:
             raise HTTPException(404, f"no service {name} asks to be published; see /v1/services")
@@ -98,7 +100,7 @@ def add_declared_services(app: FastAPI, declaring: Declaring, writers: Writers) 
         dependencies=allowed,
         **described("HAProxy runs it", Outcome, TOKEN, VALID, JSON_BODY, GOOD_LABELS, OWNED, IN_FORCE, KEEPER),
     )
-    async def declare(name: str, labels: Labels, *, distribute: Distribute = True) -> Response:
+    async def declare(name: ServiceName, labels: Labels, *, distribute: Distribute = True) -> Response:
         answer = await declaring.declare(name, with_prefix(labels), distribute=distribute)
         return shown(answer.as_outcome(), answer.status)
 
@@ -108,7 +110,7 @@ def add_declared_services(app: FastAPI, declaring: Declaring, writers: Writers) 
         dependencies=allowed,
         **described("It is gone", Outcome, TOKEN, VALID, DECLARED, OWNED, IN_FORCE, KEEPER),
     )
-    async def undeclare(name: str, *, distribute: Distribute = True) -> Response:
+    async def undeclare(name: ServiceName, *, distribute: Distribute = True) -> Response:
         answer = await declaring.undeclare(name, distribute=distribute)
         return shown(answer.as_outcome(), answer.status)
 
@@ -125,7 +127,7 @@ def add_put_certificates(app: FastAPI, certifying: Certifying, writers: Writers)
             "HAProxy shows it", Outcome, TOKEN, VALID, GOOD_CERTIFICATE, IN_FORCE, KEEPER, requestBody=PEM_BODY
         ),
     )
-    async def put_certificate(request: Request, name: str, *, distribute: Distribute = True) -> Response:
+    async def put_certificate(request: Request, name: CertificateName, *, distribute: Distribute = True) -> Response:
         answer = await certifying.put(name, await body_of(request), distribute=distribute)
         return shown(answer.as_outcome(), answer.status)
 
@@ -135,7 +137,7 @@ def add_put_certificates(app: FastAPI, certifying: Certifying, writers: Writers)
         dependencies=allowed,
         **described("It is gone", Outcome, TOKEN, VALID, DECLARED, IN_FORCE, KEEPER),
     )
-    async def remove_certificate(name: str, *, distribute: Distribute = True) -> Response:
+    async def remove_certificate(name: CertificateName, *, distribute: Distribute = True) -> Response:
         answer = await certifying.remove(name, distribute=distribute)
         return shown(answer.as_outcome(), answer.status)
 
