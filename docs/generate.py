@@ -200,10 +200,12 @@ def operations(role: str, schema: Mapping[str, Any]) -> list[Operation]:
 
 def _operation(role: str, method: str, path: str, details: Mapping[str, Any], schema: Mapping[str, Any]) -> Operation:
     given = details.get("parameters", ())
-    is_declaring = sum(each["name"] in TABLE for each in given) > 1
-    own = [_parameter(each) for each in given if not (is_declaring and each["name"] in TABLE)]
-    labels = [each for each in given if is_declaring and each["name"] in TABLE]
-    ((media, content),) = details.get("requestBody", {}).get("content", {"": {}}).items()
+    takes_labels = {each["name"] for each in given} >= {"servicePath", "port"}
+    labels = [each for each in given if takes_labels and each["name"] in TABLE.keys() - {"serviceName"}]
+    own = [_parameter(each) for each in given if each not in labels]
+    body = details.get("requestBody", {"content": {"": {"schema": {}}}})
+    ((media, content),) = body["content"].items()
+    form = body.get("description") or _body_names(content["schema"])
     in_example = [*own, *map(_parameter, labels)]
     return Operation(
         method=method,
@@ -211,9 +213,7 @@ def _operation(role: str, method: str, path: str, details: Mapping[str, Any], sc
         summary=details["summary"],
         parameters=tuple(own),
         labels=tuple(each["name"] for each in labels),
-        body=f"`{media}`: {details['requestBody'].get('description') or _body_names(content['schema'])}"
-        if media
-        else "",
+        body=f"`{media}`: {form}" if media else "",
         answers=tuple(
             (status, _bodies(answer.get("content", {})), answer["description"])
             for status, answer in details["responses"].items()

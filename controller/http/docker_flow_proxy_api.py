@@ -51,6 +51,12 @@ BASE = "/v1/docker-flow-proxy"
 _OTHER_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
 _CARRIED = frozenset({"serviceName", "nodeInfo"})
 """Parameters that a listener sends about a service and that are not kept: its name, and what changes by itself."""
+_DISTRIBUTE = {
+    "name": "distribute",
+    "in": "query",
+    "schema": {"type": "string"},
+    "description": "`false`: answer without waiting for the other replicas.",
+}
 _ENOUGH = frozenset({"servicePath", "port"})
 """Labels that are enough for a service, and so for an example."""
 _FALSE = frozenset({"false", "f", "0"})
@@ -187,7 +193,7 @@ def _add_services(app: FastAPI, proxy: Proxy) -> None:
             "It is gone, or was not declared here; the proxy looks again",
             Reconfigured,
             *with_body(Reconfigured, *_CHANGES),
-            parameters=[_parameter(TABLE["distribute"])],
+            parameters=[_DISTRIBUTE],
         ),
     )
     _any_method(
@@ -221,7 +227,7 @@ def _add_certificates(app: FastAPI, proxy: Proxy) -> None:
             CertificatesSaid,
             *with_body(CertificatesSaid, TOKEN, GOOD_CERTIFICATE, IN_FORCE, KEEPER),
             requestBody=PEM_BODY,
-            parameters=[_parameter(TABLE["distribute"])],
+            parameters=[_DISTRIBUTE],
         ),
     )
     async def cert(
