@@ -6,6 +6,8 @@ from collections.abc import Iterator
 HIDDEN = "(hidden)"
 _NOTE = re.compile(r" +# (?P<count>\d+) lines of \S.*:")
 _WRITTEN_BY_SOMEBODY = re.compile(r"(?P<shown> *\S+)(?P<hidden> +\S.*)")
+_SUSPECTS = ("user ", "stats ", "http-", "# ")
+"""What the lines begin with that have to be looked at closely: few of many thousand."""
 _SECRETS = (
     re.compile(r"(?P<shown> *user \S+ (?:insecure-)?password)(?P<hidden> .+)"),
     re.compile(r"(?P<shown> *stats auth)(?P<hidden> .+)"),
@@ -52,6 +54,9 @@ def _parts(configuration: str) -> Iterator[tuple[str, str]]:
     """Divide each line into what is shown and what is not."""
     written = 0
     for line in configuration.split("\n"):
+        if not written and not line.lstrip(" ").startswith(_SUSPECTS):
+            yield line, ""
+            continue
         patterns = (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS
         match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
         yield (match["shown"], match["hidden"]) if match else (line, "")

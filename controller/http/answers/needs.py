@@ -152,8 +152,7 @@ def _joined(meanings: Iterable[Meaning]) -> dict[str, Any]:
 def with_body(body: type[BaseModel], *needs: Need) -> tuple[Need, ...]:
     """Return the same needs for an interface that has one body for all refusals, and no status above 500."""
     return tuple(
-        Need(
-            {min(status, _FAILED): Meaning(known.words, body) for status, known in each.refusals.items()}, each.security
-        )
+        Need({min(status, _FAILED): Meaning(known.words, body)}, each.security)
         for each in needs
+        for status, known in each.refusals.items()
     )
