@@ -22,6 +22,7 @@ from models.snapshot import Snapshot
 
 LONGEST_WAIT = 60.0
 """Seconds that a poll may be held."""
+_Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for news, at most.")]
 _NEWS = need(304, "The world is still the one whose etag was sent", None)
 _READ = need(503, "The Swarm has not been read yet")
 
@@ -56,16 +57,10 @@ def make_listener_app(
     )
     async def snapshot(  # noqa: PLR0917 - FastAPI names its parameters
         request: Request,
-        wait: Annotated[
-            float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for a world of another etag.")
-        ] = 0,
+        wait: _Wait = 0,
         replica: Annotated[str, Query(max_length=128, description="Who asks.")] = "",
-        programmed: Annotated[
-            str, Query(max_length=128, description="The etag of the world that whoever asks has programmed.")
-        ] = "",
-        conditions: Annotated[
-            str, Query(max_length=128, description="A digest of what whoever asks says of its services.")
-        ] = "",
+        programmed: Annotated[str, Query(max_length=128, description="The etag of the world that they run.")] = "",
+        conditions: Annotated[str, Query(max_length=128, description="A digest of what became of it.")] = "",
         if_none_match: Annotated[str, Header(max_length=256, description="The etag that is known already.")] = "",
     ) -> Response:
         if words := await gate.refusal(request):
@@ -92,7 +87,7 @@ def make_listener_app(
     )
     async def replicas(
         since: Annotated[str, Query(max_length=128, description="An etag: who has programmed that world?")] = "",
-        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for all of them.")] = 0,
+        wait: _Wait = 0,
     ) -> list[ReplicaState]:
         return await published.caught_up(since.strip('"'), limit=wait)
 

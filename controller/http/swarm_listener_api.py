@@ -5,6 +5,7 @@ The list of services holds whatever labels hold, passwords too, so it is given t
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -71,10 +72,7 @@ def add_swarm_listener_api(app: FastAPI, listener: Listener) -> None:
     async def ping() -> Response:
         return shown(Ok(Status="OK"))
 
-    def add(path: str, summary: str, handler: Callable[..., Awaitable[Response]], answers: dict[str, Any]) -> None:
-        app.add_api_route(f"{BASE}/{path}", handler, methods=["GET"], summary=summary, **answers)
-        app.add_api_route(f"{BASE}/{path}", handler, methods=_OTHER_METHODS, include_in_schema=False)
-
+    add = partial(_add, app)
     add(
         "get-services",
         "The running services as flat parameters, for proxies (DFSL)",
@@ -94,6 +92,13 @@ def add_swarm_listener_api(app: FastAPI, listener: Listener) -> None:
         described("They will be sent", Ok, *with_body(Failed, OWN_PAGE)),
     )
     add("ping", "Whether the API answers (DFSL)", ping, described("It does", Ok))
+
+
+def _add(
+    app: FastAPI, path: str, summary: str, handler: Callable[..., Awaitable[Response]], answers: dict[str, Any]
+) -> None:
+    app.add_api_route(f"{BASE}/{path}", handler, methods=["GET"], summary=summary, **answers)
+    app.add_api_route(f"{BASE}/{path}", handler, methods=_OTHER_METHODS, include_in_schema=False)
 
 
 def _no(message: str, status: int) -> Response:
