@@ -25,7 +25,7 @@ from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy_metrics import HAProxyMetrics
-from controller.http.common import Readiness
+from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.proxy_api import make_proxy_app
 from controller.http.serving import make_server
@@ -233,7 +233,7 @@ def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStor
 
 
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return HAProxyDataplane(
         find_haproxy(settings.haproxy_binary),
         state_dir=settings.state_dir,

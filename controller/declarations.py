@@ -87,6 +87,8 @@ class FileKeeper:
         """Keep a service on disk; see `Keeper.put`."""
         async with self._turn:
             known = self._services.get(name)
+            if known is not None and known.labels == dict(labels):
+                return Receipt(known.version)
             now = self._now()
             service = declared_service(
                 name,

@@ -15,6 +15,9 @@ from models.snapshot import StoredCertificate
 log = structlog.get_logger()
 
 _LIMIT = 15.0
+_PASSED_ON = {"PUT": frozenset({409, 500, 503}), "DELETE": frozenset({500, 503})}
+"""What a listener may answer that says something to whoever asked here; all else is between the two of us."""
+_BAD_GATEWAY = 502
 
 
 class ForwardingKeeper:
@@ -105,7 +108,8 @@ class ForwardingKeeper:
         response = await self._client.request(method, f"{url}/v1/{path}", json=body)
         if response.is_success or (method == "DELETE" and response.status_code == httpx.codes.NOT_FOUND):
             return response
-        raise DeclarationRefusedError(f"the listener {url} says: {_words(response)}", status=response.status_code)
+        status = response.status_code if response.status_code in _PASSED_ON[method] else _BAD_GATEWAY
+        raise DeclarationRefusedError(f"the listener {url} says: {_words(response)}", status=status)
 
 
 def _receipt(url: str, response: httpx.Response, *, gone: bool = False) -> Receipt:
@@ -113,7 +117,7 @@ def _receipt(url: str, response: httpx.Response, *, gone: bool = False) -> Recei
         said = response.json()
         return Receipt(0 if gone else int(said["version"]), {url: str(said["etag"])})
     except (ValueError, KeyError, TypeError):
-        raise DeclarationRefusedError(f"the listener {url} gave an unusable answer", status=502) from None
+        raise DeclarationRefusedError(f"the listener {url} gave an unusable answer", status=_BAD_GATEWAY) from None
 
 
 def _together(receipts: Iterable[Receipt]) -> Receipt:

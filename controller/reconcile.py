@@ -20,13 +20,13 @@ from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
 from controller.haproxy.validate import rejected_certificates
-from controller.http.redaction import redacted
 from controller.judging import Candidate, Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
 from controller.plan import expected_after, make_plan
 from controller.ports import Dataplane, Source
 from controller.quarantine import Quarantine
+from controller.redaction import redacted
 from controller.reload_gate import ReloadGate
 from controller.remembered import Remembered
 from controller.sources.saved import Saved

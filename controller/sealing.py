@@ -6,7 +6,6 @@ another.
 """
 
 import base64
-import binascii
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -50,7 +49,7 @@ class Seal:
         """
         try:
             content = base64.b64decode(sealed.removeprefix(_MARK), validate=True)
-        except binascii.Error:
+        except ValueError:
             content = b""
         if not sealed.startswith(_MARK) or not content:
             raise SealError("is not sealed in a way that this version knows; put it again")

@@ -6,13 +6,16 @@ know, the verdicts on Docker Flow's vocabulary, stands in ``migrating.yml``.
 
 import ast
 import inspect
+import json
+import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
+from urllib.parse import urlencode
 
 import yaml
 from fastapi import FastAPI
@@ -24,7 +27,7 @@ from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
-from controller.http.proxy_api import add_declared_services, make_proxy_app
+from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
 from controller.metrics import Metrics
@@ -54,13 +57,32 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a path; ``example`` is the value that it has in the example call, if it is in there."""
+
+    name: str
+    place: str
+    allowed: str
+    doc: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path of an API; ``parameters`` are pairs of name and where it is given."""
+    """One method of one path of an API, as its schema describes it.
+
+    ``labels`` are the names of the parameters that are labels, ``body`` says what the body is to be, ``answers`` are
+    rows of a status, the names of its bodies, and what it means; ``example`` is a command.
+    """
 
     method: str
     path: str
     summary: str
-    parameters: tuple[tuple[str, str], ...]
+    parameters: tuple[Parameter, ...]
+    labels: tuple[str, ...]
+    body: str
+    answers: tuple[tuple[str, str, str], ...]
+    example: str
 
 
 def pages() -> dict[str, str]:
@@ -75,6 +97,7 @@ def pages() -> dict[str, str]:
     )
     environment.filters["cell"] = cell
     verdicts = migrating()
+    schemas = {"proxy": proxy_app().openapi(), "listener": listener_app().openapi()}
     context = {
         "prefix": PREFIX,
         "variable_prefix": VARIABLE_PREFIX,
@@ -90,7 +113,8 @@ def pages() -> dict[str, str]:
         "meaning_with": meaning_with,
         "type_of": type_of,
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
-        "apis": {"proxy": operations(proxy_app()), "listener": operations(listener_app())},
+        "apis": {role: operations(role, schema) for role, schema in schemas.items()},
+        "bodies": bodies(*schemas.values()),
         "migrating": verdicts,
         "known": {row["name"] for rows in verdicts.values() for row in rows},
     }
@@ -165,6 +189,7 @@ def proxy_app() -> FastAPI:
     fields: dict[str, Any] = dict.fromkeys(Proxy.__dataclass_fields__, _NOTHING)
     add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))
     add_declared_services(app, _NOTHING, writers)
+    add_put_certificates(app, _NOTHING, writers)
     return app
 
 
@@ -177,18 +202,107 @@ def listener_app() -> FastAPI:
     return app
 
 
-def operations(app: FastAPI) -> list[Operation]:
-    """Return every method of every path of an application, as its schema describes them."""
+def operations(role: str, schema: Mapping[str, Any]) -> list[Operation]:
+    """Return every method of every path of a role's application."""
     return [
-        Operation(
-            method=method.upper(),
-            path=path,
-            summary=details.get("summary", ""),
-            parameters=tuple((each["name"], each["in"]) for each in details.get("parameters", ())),
-        )
-        for path, methods in app.openapi()["paths"].items()
+        _operation(role, method.upper(), path, details, schema)
+        for path, methods in schema["paths"].items()
         for method, details in methods.items()
     ]
+
+
+def _operation(role: str, method: str, path: str, details: Mapping[str, Any], schema: Mapping[str, Any]) -> Operation:
+    given = details.get("parameters", ())
+    takes_labels = {each["name"] for each in given} >= {"servicePath", "port"}
+    labels = [each for each in given if takes_labels and each["name"] in TABLE.keys() - {"serviceName"}]
+    own = [_parameter(each) for each in given if each not in labels]
+    body = details.get("requestBody", {"content": {"": {"schema": {}}}})
+    ((media, content),) = body["content"].items()
+    form = body.get("description") or _body_names(content["schema"])
+    in_example = [*own, *map(_parameter, labels)]
+    return Operation(
+        method=method,
+        path=path,
+        summary=details["summary"],
+        parameters=tuple(own),
+        labels=tuple(each["name"] for each in labels),
+        body=f"`{media}`: {form}" if media else "",
+        answers=tuple(
+            (status, _bodies(answer.get("content", {})), answer["description"])
+            for status, answer in details["responses"].items()
+        ),
+        example=_example(role, method, path, in_example, _sent(media, content, schema), details.get("security")),
+    )
+
+
+def _parameter(described: Mapping[str, Any]) -> Parameter:
+    schema = described["schema"]
+    bounds = [schema[name] for name in ("minimum", "maximum") if name in schema]
+    allowed = _KINDS[schema["type"]]
+    if bounds:
+        allowed += f" from {bounds[0]:g} to {bounds[-1]:g}"
+    if "maxLength" in schema:
+        allowed += f" of up to {schema['maxLength']} characters"
+    if schema.get("default") not in {None, ""}:
+        allowed += f"; by default {str(schema['default']).lower()}"
+    example = described.get("example") or next(iter(schema.get("examples", ())), "")
+    return Parameter(described["name"], described["in"], allowed, described.get("description", ""), str(example))
+
+
+_KINDS = {"string": "text", "number": "a number", "integer": "a whole number", "boolean": "true or false"}
+
+
+def _bodies(content: Mapping[str, Any]) -> str:
+    """Return in words what the body of an answer is: the names of its forms, or its media type."""
+    names = (_body_names(each["schema"]) if "$ref" in str(each) else f"`{media}`" for media, each in content.items())
+    return " or ".join(filter(None, names))
+
+
+def _body_names(schema: Mapping[str, Any]) -> str:
+    """Return the names of the forms that a JSON body may have, with links to them; or else what it is."""
+    names = dict.fromkeys(re.findall(r"#/components/schemas/(\w+)", str(schema)))
+    linked = " or ".join(f"[{name}](#{name.lower()})" for name in names) or schema.get("description", "")
+    several = {"array": "a list of ", "object": "by name: "}.get(schema.get("type", ""), "") if names else ""
+    return f"{several}{linked}"
+
+
+def _sent(media: str, content: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """Return the options of ``curl`` that send an example of a body."""
+    if media != "application/json":
+        return "--data-binary @shop.pem" if media else ""
+    form = content["schema"]
+    form = schema["components"]["schemas"][form["$ref"].rpartition("/")[2]] if "$ref" in form else form
+    return f"--json '{json.dumps(form['examples'][0])}'"
+
+
+def _example(  # noqa: PLR0917 - parts of one command
+    role: str,
+    method: str,
+    path: str,
+    parameters: Iterable[Parameter],
+    sent: str,
+    security: list[dict[str, Any]] | None,
+) -> str:
+    """Return a command that makes use of a path."""
+    examples = {each.name: each.example for each in parameters if each.example}
+    url = f"http://{role}:8080{path.format_map(examples)}"
+    query = urlencode({name: value for name, value in examples.items() if f"{{{name}}}" not in path}, safe="/")
+    token = f"-H 'Authorization: Bearer <{next(iter(security[0]))}>'" if security else ""
+    parts = (f"-X {method}" if method != "GET" else "", token, sent, f"'{url}?{query}'" if query else url)
+    return " ".join(filter(None, ("curl", *parts)))
+
+
+def bodies(*schemas: Mapping[str, Any]) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    """Return the forms of bodies by name: what each is, and its fields with what they mean."""
+    known = {name: form for schema in schemas for name, form in schema["components"]["schemas"].items()}
+    return {
+        name: (
+            " ".join(form.get("description", "").split("\n\n")[0].split()),
+            [(field, about.get("description", "")) for field, about in form.get("properties", {}).items()],
+        )
+        for name, form in sorted(known.items())
+        if "enum" not in form
+    }
 
 
 def migrating() -> Mapping[str, list[dict[str, str]]]:

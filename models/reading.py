@@ -362,7 +362,7 @@ def _unknown(label: str, name: str) -> Problem:
 
 
 def _wrong(row: Row, label: str, value: str, complaint: str) -> Problem:
-    shown = "(hidden)" if row.label.secret else repr(_shown(value))
+    shown = repr(_shown(value)) if row.label.is_shown else "(hidden)"
     return Problem(
         label=label, text=f"{label}={shown} {complaint}; allowed: {row.allowed}", restricts=row.label.restricts
     )

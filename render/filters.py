@@ -48,4 +48,9 @@ def logformat(parts: Sequence[str]) -> str:
     return cfg("".join(pieces))
 
 
-FILTERS = {"cfg": cfg, "argument": argument, "logformat": logformat, "acl": acl}
+def early(lines: Sequence[str], mode: str) -> list[str]:
+    """Return the lines that belong before rules about requests, for HAProxy warns where they follow these."""
+    return [line for line in lines if mode == "http" and line.startswith(("acl ", "tcp-"))]
+
+
+FILTERS = {"cfg": cfg, "argument": argument, "logformat": logformat, "acl": acl, "early": early}

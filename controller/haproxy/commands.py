@@ -31,7 +31,9 @@ from controller.changes import (
 )
 from controller.errors import RuntimeRefusedError, UnspeakableError
 from controller.haproxy.answers import parse_crt_list, parse_new_version, parse_servers
+from controller.redaction import HIDDEN
 from render.files import CRT_LIST_FILE
+from render.records import CREDENTIALS
 
 LINE_LIMIT = 12_000
 """Bytes of one command or payload: with some reserve what fits into HAProxy's ``tune.bufsize`` of 16,384."""
@@ -64,6 +66,12 @@ class Command:
     done: tuple[str, ...] = ("",)
     pending: tuple[str, ...] = ()
     reads: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The line as it may be logged: without digests of passwords."""
+        before, file, _ = self.text.partition(CREDENTIALS)
+        return f"{before}{file} {HIDDEN}" if file else before
 
     def verdict(self, answer: str) -> Verdict:
         """Tell what HAProxy's answer means; of several lines the last one decides, those before are remarks."""
@@ -326,7 +334,7 @@ def _word(word: str) -> str:
 def _bounded(command: Command) -> Command:
     length = len(command.text.encode())
     if length > LINE_LIMIT:
-        raise UnspeakableError(f"Too long for HAProxy's command line, {length} bytes: {command.text[:80]!r}…")
+        raise UnspeakableError(f"Too long for HAProxy's command line, {length} bytes: {command.shown[:80]!r}…")
     return command
 
 

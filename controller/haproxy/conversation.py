@@ -38,5 +38,5 @@ def _is_held_up(turn: list[Command], answers: list[str]) -> bool:
     verdicts = [command.verdict(answer) for command, answer in zip(turn, answers, strict=True)]
     if Verdict.REFUSED in verdicts:
         refused = verdicts.index(Verdict.REFUSED)
-        raise RuntimeRefusedError(f"HAProxy refused {turn[refused].text!r}: {answers[refused]}")
+        raise RuntimeRefusedError(f"HAProxy refused {turn[refused].shown!r}: {answers[refused]}")
     return Verdict.PENDING in verdicts

@@ -7,9 +7,11 @@ too slow. It is no defence against injected directives, which are valid configur
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from controller.errors import ConfigRejectedError, TemporaryError
+from controller.redaction import redacted_words
 from render.files import CONFIG_FILE
 
 _LIMIT = 30.0
@@ -57,10 +59,20 @@ async def validate(binary: Path, config: Path, *, limit: float = _LIMIT) -> None
 
 
 def rejected(output: str, config: Path) -> ConfigRejectedError:
-    """Return the error for what HAProxy said about a configuration file, with the file named by its name only."""
-    words = _complaints(output.replace(f"{config.parent}/", ""))
+    """Return the error for what HAProxy said about a configuration file, without what may be secret in that.
+
+    The file is named by its name only.
+    """
+    output = redacted_words(output.replace(f"{config.parent}/", ""), _read(config))
+    words = _complaints(output)
     first = words[0] if words else output.strip() or "without a word"
     return ConfigRejectedError(f"HAProxy rejects the configuration: {first}", output="\n".join(words) or output)
+
+
+def _read(config: Path) -> str:
+    with suppress(OSError):
+        return config.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _complaints(output: str) -> list[str]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from controller.declarations import Receipt
+from controller.http.answers.changes import Outcome
 
 DISTRIBUTED = "Distributed to all instances"
 """DFP's words."""
@@ -37,11 +38,12 @@ class Answer:
         waiting = f"still converging: {', '.join(self.converging)}" if self.converging else ""
         return "; ".join(filter(None, (self.remark, self.message, waiting)))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_outcome(self) -> Outcome:
         """Return it as Swarmgate's own interface shows it."""
-        shown: dict[str, Any] = {"name": self.service, "message": self.words}
         lists = {"problems": self.problems, "converging": self.converging, "conditions": self.conditions}
-        return shown | {name: list(items) for name, items in lists.items() if items}
+        return Outcome.model_validate(
+            {"name": self.service, "message": self.words} | {name: items for name, items in lists.items() if items}
+        )
 
 
 class Replicas(Protocol):

@@ -1,37 +1,25 @@
 """The endpoints that both roles have: health, readiness and metrics."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel
 
+from controller.http.answers.needs import TEXT, described, need
+from controller.http.answers.probes import Health, Readiness
+from controller.http.answers.refusals import InvalidPart, InvalidRequest
+from controller.http.answers.schema import DescribedAPI
+from controller.http.docs_page import add_docs_page
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether requests may be sent here, and in words why not."""
-
-    ready: bool
-    message: str = ""
+_READY = need(503, "Not yet; the message says why", Readiness)
 
 
 async def _nothing() -> bytes:
     return b""
-
-
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "What was sent cannot be used; the answer says why"},
-    403: {"description": "The token is missing or wrong, or changing is not allowed at all"},
-    404: {"description": "There is nothing of that name"},
-    409: {"description": "It cannot be so together with what is there already"},
-    413: {"description": "What was sent is too large"},
-    500: {"description": "It could not be done; the answer says why"},
-    502: {"description": "A listener that has to keep it did not answer as it should"},
-    503: {"description": "Not ready yet, or somebody who is needed for it cannot be reached; try again"},
-}
-"""What may go wrong, whatever the path."""
 
 
 def make_app(
@@ -45,23 +33,38 @@ def make_app(
 
     ``more_metrics`` are written already, and follow those of the registry.
     """
-    app = FastAPI(title=title, docs_url="/docs", redoc_url=None, responses=ANSWERS)
+    app = DescribedAPI(title=title, docs_url=None, redoc_url=None, redirect_slashes=False)
+    add_docs_page(app)
+    app.add_exception_handler(RequestValidationError, _invalid)
 
-    @app.get("/healthz", summary="The controller runs")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    @app.get("/healthz", summary="Whether the controller runs", **described("It runs", Health))
+    async def healthz() -> Response:
+        return shown(Health(status="ok"))
 
-    @app.get("/readyz", summary="Requests may be sent here (200), or not yet (503)")
-    async def readyz() -> JSONResponse:
+    @app.get("/readyz", summary="Whether requests may be sent here", **described("They may", Readiness, _READY))
+    async def readyz() -> Response:
         state = readiness()
-        content: dict[str, Any] = {"ready": state.ready}
-        if state.message:
-            content["message"] = state.message
-        return JSONResponse(content, status_code=200 if state.ready else 503)
+        return shown(state, 200 if state.ready else 503)
 
-    @app.get("/metrics", summary="Metrics in the Prometheus text format", response_class=Response)
+    @app.get(
+        "/metrics",
+        summary="Metrics in the Prometheus text format",
+        **described("All metrics as of now", None, media=[TEXT]),
+    )
     async def metrics() -> Response:
         more = await more_metrics()  # first, for the registry's are to be as of the moment of the answer
         return Response(generate_latest(registry) + more, media_type=CONTENT_TYPE_LATEST)
 
     return app
+
+
+def shown(body: BaseModel, status: int = 200) -> Response:
+    """Return an answer with a body, of which nothing is shown but what was said."""
+    return Response(body.model_dump_json(exclude_unset=True), status, media_type="application/json")
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    """Answer a request that is not of the form that its path describes."""
+    parts: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
+    detail = (InvalidPart(loc=part["loc"], msg=part["msg"], type=part["type"]) for part in parts)
+    return JSONResponse(InvalidRequest(detail=tuple(detail)).model_dump(mode="json"), status_code=422)

@@ -5,21 +5,26 @@ to addresses that the Swarm itself says are running tasks of the proxy service.
 """
 
 import asyncio
-import hmac
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import nullcontext
-from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
 from pydantic import SecretStr
 
-from controller.http.common import Readiness, make_app
+from controller.http.answers.needs import LISTENER_TOKEN, VALID, described, need
+from controller.http.answers.probes import Readiness
+from controller.http.common import make_app
+from controller.http.writers import bearer, is_token
 from controller.metrics import Metrics
-from controller.published import Published, Report, Version
+from controller.published import Published, ReplicaState, Report, Version
+from models.snapshot import Snapshot
 
 LONGEST_WAIT = 60.0
 """Seconds that a poll may be held."""
+_Wait = Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for news, at most.")]
+_NEWS = need(304, "The world is still the one whose etag was sent", None)
+_READ = need(503, "The Swarm has not been read yet")
 
 
 class Gate:
@@ -32,11 +37,11 @@ class Gate:
         self._token = token.get_secret_value() if token else ""
         self._proxy_addresses = proxy_addresses
 
-    async def admits(self, address: str, authorization: str) -> bool:
-        """Return whether a caller at this address, with this ``Authorization`` header, may have the snapshot."""
-        if self._token:
-            return hmac.compare_digest(authorization.encode(), f"Bearer {self._token}".encode())
-        return address in await self._proxy_addresses()
+    async def refusal(self, request: Request) -> str | None:
+        """Return why whoever asks may not have the snapshot; None if they may."""
+        address = address_of(request)
+        is_known = is_token(bearer(request), self._token) if self._token else address in await self._proxy_addresses()
+        return None if is_known else f"{address} is no task of the proxy service, or its token is wrong"
 
 
 def make_listener_app(
@@ -45,21 +50,22 @@ def make_listener_app(
     """Return the listener's application."""
     app = make_app("Swarmgate listener", readiness=readiness, registry=metrics.registry)
 
-    @app.get("/v1/snapshot", summary="The whole world; with If-None-Match and wait, only once it has changed")
+    @app.get(
+        "/v1/snapshot",
+        summary="The whole world; with If-None-Match and wait, only once it has changed",
+        **described("The world", Snapshot, _NEWS, LISTENER_TOKEN, VALID, _READ),
+    )
     async def snapshot(  # noqa: PLR0917 - FastAPI names its parameters
         request: Request,
-        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT)] = 0,
-        replica: Annotated[str, Query(max_length=128)] = "",
-        programmed: Annotated[str, Query(max_length=128)] = "",
-        conditions: Annotated[str, Query(max_length=128)] = "",
-        if_none_match: Annotated[str, Header(max_length=256)] = "",
-        authorization: Annotated[str, Header(max_length=1024)] = "",
+        wait: _Wait = 0,
+        replica: Annotated[str, Query(max_length=128, description="Who asks.")] = "",
+        programmed: Annotated[str, Query(max_length=128, description="The etag of the world that they run.")] = "",
+        conditions: Annotated[str, Query(max_length=128, description="A digest of what became of it.")] = "",
+        if_none_match: Annotated[str, Header(max_length=256, description="The etag that is known already.")] = "",
     ) -> Response:
-        address = request.client.host if request.client else ""
-        if not await gate.admits(address, authorization):
-            raise HTTPException(
-                403, f"{address} may not have the snapshot: it is no task of the proxy service, or its token is wrong"
-            )
+        if words := await gate.refusal(request):
+            raise HTTPException(403, f"no snapshot: {words}")
+        address = address_of(request)
         report = Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
         with published.polling(report) if replica else nullcontext(lambda: None) as hung_up:
             waiting = published.newer_than(if_none_match.strip('"'), wait=wait)
@@ -74,14 +80,23 @@ def make_listener_app(
             return Response(version.compressed, media_type="application/json", headers=headers)
         return Response(version.body, media_type="application/json", headers=headers)
 
-    @app.get("/v1/replicas", summary="The proxies that ask this listener, and what each has programmed")
+    @app.get(
+        "/v1/replicas",
+        summary="The proxies that ask this listener, and what each has programmed",
+        **described("All that have asked lately", list[ReplicaState], VALID),
+    )
     async def replicas(
         since: Annotated[str, Query(max_length=128, description="An etag: who has programmed that world?")] = "",
-        wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for all of them.")] = 0,
-    ) -> list[dict[str, Any]]:
-        return [asdict(state) for state in await published.caught_up(since.strip('"'), limit=wait)]
+        wait: _Wait = 0,
+    ) -> list[ReplicaState]:
+        return await published.caught_up(since.strip('"'), limit=wait)
 
     return app
+
+
+def address_of(request: Request) -> str:
+    """Return the IP address that a request comes from; empty if it has none."""
+    return request.client.host if request.client else ""
 
 
 async def _unless_gone(

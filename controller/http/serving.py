@@ -6,8 +6,12 @@ from contextlib import contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
+from controller.http.protecting import LONGEST_URL, Protected
+
 _GRACE = 2
 """Seconds that open requests get when the server stops; a held poll is simply cut."""
+_HEAD = 2 * LONGEST_URL
+"""Bytes of a request line with its headers; of more the connection is closed, with status 400."""
 
 
 class _QuietServer(uvicorn.Server):
@@ -21,9 +25,11 @@ class _QuietServer(uvicorn.Server):
 def make_server(app: ASGIApp, *, ip: str, port: int) -> uvicorn.Server:
     """Return a server for the application; run it with ``await server.serve()``, stop it with ``should_exit``."""
     config = uvicorn.Config(
-        app,
+        Protected(app),
         host=ip,
         port=port,
+        http="h11",
+        h11_max_incomplete_event_size=_HEAD,
         log_config=None,
         access_log=False,
         lifespan="off",

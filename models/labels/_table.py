@@ -43,7 +43,8 @@ class Label:
 
     ``indexed``: may be given per destination (``com.df.port.2``). ``option``: the rules of a backend read the value
     from its record in a map (`render.options`). ``restricts``: narrows who gets access, so a broken value fails closed;
-    ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown.
+    ``opens``: lets in whom others of these keep out. ``secret``: the value is never shown. ``private``: nor
+    is it here, for it may hold what a service asks its callers for, but templates may use it.
     ``modes``: the values of ``reqMode`` with which it means something; with others it is refused if it restricts, or if
     it says why it cannot be honoured (``not_with_sni``), and otherwise it is told that it has no effect.
     ``aliases``: spellings from earlier times, which still work. ``deprecated``: the label that took the place of this
@@ -58,11 +59,17 @@ class Label:
     restricts: bool = False
     opens: bool = False
     secret: bool = False
+    private: bool = False
     modes: tuple[Mode, ...] = ("http",)
     not_with_sni: str = ""
     aliases: tuple[str, ...] = ()
     deprecated: str = ""
     why: str = ""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether the value may be shown to everybody."""
+        return not (self.secret or self.private)
 
 
 class Family(Frozen):

@@ -94,6 +94,7 @@ class Custom(Family):
             effect=Effect.PROFILE,
             why="lines of the configuration are read when it is loaded",
             modes=EVERY_MODE,
+            private=True,
         ),
     ] = ()
     template_fe_path: Annotated[

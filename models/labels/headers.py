@@ -104,6 +104,7 @@ class Headers(Family):
             indexed=False,
             effect=Effect.PROFILE,
             why=_HEADER,
+            private=True,
             aliases=("addHeader",),
         ),
     ] = ()
@@ -115,6 +116,7 @@ class Headers(Family):
             indexed=False,
             effect=Effect.PROFILE,
             why=_HEADER,
+            private=True,
             aliases=("setHeader",),
         ),
     ] = ()

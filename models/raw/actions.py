@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from models.raw.expressions import Language, check_condition, check_expression, check_format
+from models.raw.words import shown_word
 
 _TIME = re.compile(r"[0-9]{1,9}(us|ms|s|m|h|d)?", re.ASCII)
 _VARIABLE_ACTION = re.compile(
@@ -31,7 +32,7 @@ def _check_amount(text: str, language: Language) -> None:
 
 def _check_time(text: str, _language: Language) -> None:
     if not _TIME.fullmatch(text):
-        raise ValueError(f"has {text[:20]!r} where a number of milliseconds belongs, or a time such as 5s")
+        raise ValueError(f"has {shown_word(text)} where a number of milliseconds belongs, or a time such as 5s")
 
 
 _KINDS: dict[str, Callable[[str, Language], None]] = {
@@ -139,6 +140,7 @@ _INSTEAD = {
     "file": "it reads a file; write 'string' or 'lf-string'",
     "lf-file": "it reads a file; write 'string' or 'lf-string'",
     "errorfile": "it reads a file; write 'string' or 'lf-string'",
+    "via-socks4": "checks ask the service's own addresses",
 }
 
 
@@ -164,7 +166,8 @@ def check_action(
     if not rest:
         return words
     if rest[0] not in ("if", "unless"):
-        raise ValueError(_unexpected(rest[0], action))
+        options = ", ".join((*sorted(action.options), "if", "unless"))
+        raise ValueError(unexpected(rest[0], f"one of these belongs: {options}"))
     return (*words[: end + 1], *check_condition(rest[1:], language, names))
 
 
@@ -177,7 +180,7 @@ def _action_of(word: str, actions: Mapping[str, Action]) -> Action:
     if word.partition("(")[0] in _VARIABLE_ARGUMENTS:
         raise ValueError("changes a variable that is not this request's; use one whose name begins with 'txn.'")
     why = _INSTEAD.get(word, f"allowed are {', '.join(sorted(actions))}")
-    raise ValueError(f"has the action {word[:40]!r}, which is not allowed here: {why}")
+    raise ValueError(f"has the action {shown_word(word)}, which is not allowed here: {why}")
 
 
 def check_arguments(words: tuple[str, ...], action: Action, language: Language) -> int:
@@ -202,8 +205,8 @@ def _check_kinds(words: tuple[str, ...], start: int, kinds: str, language: Langu
     return position
 
 
-def _unexpected(word: str, action: Action) -> str:
+def unexpected(word: str, expected: str) -> str:
+    """Return in words that a word is not among those that are expected."""
     if word in _INSTEAD:
         return f"has the word {word!r}, which is not allowed here: {_INSTEAD[word]}"
-    expected = ", ".join((*sorted(action.options), "if", "unless"))
-    return f"has the word {word[:40]!r} where one of these belongs: {expected}"
+    return f"has the word {shown_word(word)} where {expected}"

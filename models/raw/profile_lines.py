@@ -25,7 +25,7 @@ from models.types import is_name
 
 Mode = Literal["http", "tcp"]
 _MOST_LINES = 200
-GENERATED_ACLS = frozenset({"allowed_src", "denied_src", "allowed_methods", "denied_methods"})
+GENERATED_ACLS = frozenset({"another_method"})
 """ACLs of other labels, which a line must not widen."""
 
 _WORDS = {
@@ -249,7 +249,7 @@ def _whole(words: tuple[str, ...], start: int, action: Action, lines: _Lines) ->
     end = start + check_arguments(words[start:], action, lines.language)
     if end < len(words):
         expected = ", ".join(sorted(action.options)) or "nothing"
-        raise ValueError(f"has the word {words[end][:40]!r} where {expected} belongs")
+        raise ValueError(actions.unexpected(words[end], f"{expected} belongs"))
     return words
 
 

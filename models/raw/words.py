@@ -11,10 +11,22 @@ _MOST_WORDS = 64
 _LONGEST_LINE = 2000
 """Bytes of a line, less a reserve for the indentation (``LINESIZE`` is 2048)."""
 
+_SHOWN = 40
+_KEYWORD = re.compile(r"[a-z][a-z._-]*")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:,@%+*=(){}\[\]|!<>?&^~;-]+", re.ASCII)
 _NOT_PRINTED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPES = {" ": " ", "\\": "\\", "n": "\n", "r": "\r", "t": "\t", "#": "#", "'": "'", '"': '"'}
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+def shown_word(word: str) -> str:
+    """Return a word of a line as it may be shown to everybody: one that can be a secret is not.
+
+    What HAProxy's language consists of is written in small letters, and so are most slips of the pen. Of what has
+    arguments the name is shown.
+    """
+    name, bracket, _ = word.partition("(")
+    return repr(f"{name[:_SHOWN]}{bracket and '(...)'}") if _KEYWORD.fullmatch(name) else "(hidden)"
 
 
 def split_words(line: str) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from controller.declarations import FileKeeper
 
 
 async def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
-    """A service that is declared anew keeps its age and gets a higher version."""
+    """A service that is declared anew keeps its age and gets a higher version, unless nothing is new."""
     changes: list[str] = []
     keeper = FileKeeper(tmp_path / "declared.json", changes.append)
     first = await keeper.put("web", {"com.df.servicePath": "/web"})
@@ -14,6 +14,7 @@ async def test_what_was_kept_is_there_again(tmp_path: Path) -> None:
     second = await keeper.put("web", {"com.df.servicePath": "/other"})
 
     assert second.version > first.version
+    assert await keeper.put("web", {"com.df.servicePath": "/other"}) == second
     again = FileKeeper(tmp_path / "declared.json")
     assert again.services == keeper.services
     assert again.services[0].created_at == born

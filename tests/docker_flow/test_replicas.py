@@ -17,7 +17,7 @@ from roles.processes import Proxy, Role, eventually
 
 from controller.declarations import Receipt
 from controller.http.answering import DISTRIBUTED, Answer, Distribution
-from controller.http.common import Readiness
+from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
 from controller.metrics import Metrics
 from controller.published import Published, Report

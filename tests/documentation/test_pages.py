@@ -55,6 +55,22 @@ def test_every_label_and_variable_has_its_row(generate: ModuleType) -> None:
     assert [path for path in paths if f"`{path}`" not in api] == []
 
 
+@pytest.mark.parametrize("role", ["proxy", "listener"])
+def test_the_page_of_the_api_has_all_that_the_schema_says(generate: ModuleType, role: str) -> None:
+    """Of every path the parameters, the answers with what they mean, and a command to try it."""
+    page = (DOCS / "api.md").read_text()
+    app = {"proxy": generate.proxy_app, "listener": generate.listener_app}[role]()
+    for path, methods in app.openapi()["paths"].items():
+        for method, described in methods.items():
+            section = page.partition(f"### {method.upper()} `{path}` ({role})\n")[2].partition("\n#")[0]
+            assert [
+                each["name"] for each in described.get("parameters", ()) if f"`{each['name']}`" not in section
+            ] == []
+            for status, answer in described["responses"].items():
+                assert re.search(rf"^\| {status} \|.*\| {re.escape(answer['description'])} \|$", section, re.MULTILINE)
+            assert re.search(rf"^curl .*http://{role}:8080/", section, re.MULTILINE)
+
+
 def test_every_word_of_docker_flow_has_a_verdict(verdicts: dict[str, str]) -> None:
     """No label and no variable was forgotten, and nothing is put off."""
     assert [name for name in (*LABELS, *VARIABLES) if name not in verdicts] == []

@@ -232,3 +232,9 @@ def test_changes_of_maps_are_waves_of_their_own() -> None:
         [retire, retire],
     ]
     assert waves([]) == []
+
+
+def test_what_is_logged_of_a_command_has_no_digest_of_a_password() -> None:
+    """Whoever reads logs could try passwords on it."""
+    assert Command("add map maps/credentials.map list#5E88 ann").shown == "add map maps/credentials.map (hidden)"
+    assert Command("add map maps/prefixes.map * /demo").shown == "add map maps/prefixes.map * /demo"

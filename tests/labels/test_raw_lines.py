@@ -179,7 +179,7 @@ def test_lines_are_divided_at_line_breaks_or_else_at_commas(text: str, lines: tu
         ("use_backend x if TRUE", "com.df.templateFePath"),
         ("redirect prefix http://x", "http-request redirect"),
         ("reqrep a b", "http-request replace-path"),
-        ("acl allowed_src always_true", "used by other labels"),
+        ("acl another_method always_true", "used by other labels"),
         ("acl TRUE always_false", "HAProxy has already"),
         ("acl OR always_false", "lacks the name"),
         # What is no line at all
@@ -283,6 +283,6 @@ def test_acls_of_other_labels_are_known() -> None:
     assert loader
     names = (name for name in environment().list_templates() if name.startswith("labels/"))
     texts = (loader.get_source(environment(), name)[0] for name in names)
-    found = {name for text in texts for name in re.findall(r"""\bacl\("([^"]+)\"""", text)}
+    found = {name for text in texts for name in re.findall(r"^ *acl (\w+)", text, re.MULTILINE)}
     assert found == GENERATED_ACLS
     assert not GENERATED_ACLS & PREDEFINED

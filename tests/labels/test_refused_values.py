@@ -1,7 +1,9 @@
-"""What labels refuse: always with the label's key, its value, and what is allowed instead."""
+"""What labels refuse: always with the label's key, its value unless that may be secret, and what is allowed instead."""
 
 import pytest
 from builders import read
+
+from models.service import TABLE
 
 PLAIN = {"servicePath": "/demo", "port": "8080"}
 PORT = "a port number from 1 to 65535"
@@ -106,7 +108,8 @@ def test_refused_value(label: str, value: str, complaint: str, allowed: str) -> 
     assert reading.service is None
     (problem,) = reading.problems
     assert problem.label == f"com.df.{label}"
-    assert problem.text.startswith(f"com.df.{label}='{value[:8] if value.isprintable() else ''}")
+    shown = f"'{value[:8] if value.isprintable() else ''}" if TABLE[label].label.is_shown else "(hidden) "
+    assert problem.text.startswith(f"com.df.{label}={shown}")
     assert complaint in problem.text
     listed = "a list, each item " if label in ("servicePath", "serviceDomain") else ""
     assert f"; allowed: {listed}{allowed}" in problem.text

@@ -23,7 +23,7 @@ _IMPORTED_LATE = (
     "h11",
     "pydantic.v1",
     "uvicorn.lifespan.off",
-    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.http.h11_impl",
 )
 """What is imported when a role starts, and not before."""
 

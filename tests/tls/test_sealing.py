@@ -50,6 +50,7 @@ def test_the_first_token_seals_and_any_opens() -> None:
         pytest.param(OURS.close("shop.pem", TEXT)[:20], id="torn"),
         pytest.param(OURS.close("shop.pem", TEXT).replace("v1:", "v9:"), id="of another version"),
         pytest.param("v1:%%%", id="no base64"),
+        pytest.param("v1:é", id="no ASCII"),
         pytest.param("v1:", id="nothing"),
         pytest.param(TEXT, id="not sealed at all"),
     ],

@@ -1,0 +1,64 @@
+"""What may be shown of a configuration, and of HAProxy's words about it: everything but what may be secret. Pure."""
+
+import re
+from collections.abc import Iterator
+
+HIDDEN = "(hidden)"
+_NOTE = re.compile(r" +# (?P<count>\d+) lines of \S.*:")
+_WRITTEN_BY_SOMEBODY = re.compile(r"(?P<shown> *\S+)(?P<hidden> +\S.*)")
+_SUSPECTS = ("user ", "stats ", "http-", "# ")
+"""What the lines begin with that have to be looked at closely: few of many thousand."""
+_SECRETS = (
+    re.compile(r"(?P<shown> *user \S+ (?:insecure-)?password)(?P<hidden> .+)"),
+    re.compile(r"(?P<shown> *stats auth)(?P<hidden> .+)"),
+    re.compile(r"(?P<shown> *http-request (?:add|set|replace)-header (?!X-Forwarded-)\S+)(?P<hidden> .+)"),
+    re.compile(
+        r"(?P<shown> *http-(?:request|(?:after-)?response) (?:add|set|replace)-header "
+        r"\S*(?:auth|cookie|token|secret|key|pass)\S*)(?P<hidden> .+)",
+        re.IGNORECASE,
+    ),
+)
+_PLAIN = re.compile(r"[a-z][a-z._-]*|[0-9]+")
+"""What HAProxy's own words look like; a secret that looks like one of them is shown with them."""
+_SHORTEST = 4
+_BETWEEN_WORDS = re.compile(r"[\s\"']+")
+_BETWEEN_PARTS = re.compile(r"[\s\"'()\[\]{}%=:,|]+")
+
+
+def redacted(configuration: str) -> str:
+    """Return a configuration without passwords, values of headers for services, and lines that somebody has written.
+
+    Of such a line, from a label or a variable, the first word is left; a comment above says how many there are.
+    """
+    return "\n".join(shown + (f" {HIDDEN}" if hidden else "") for shown, hidden in _parts(configuration))
+
+
+def redacted_words(words: str, configuration: str) -> str:
+    """Return HAProxy's words about a configuration without what `redacted` hides of it.
+
+    HAProxy repeats what it does not like. Numbers and words in small letters, as its own are, stay.
+    """
+    secrets = {
+        part
+        for _, hidden in _parts(configuration)
+        for pattern in (_BETWEEN_WORDS, _BETWEEN_PARTS)
+        for part in pattern.split(hidden)
+        if len(part) >= _SHORTEST and not _PLAIN.fullmatch(part)
+    }
+    for secret in sorted(secrets, key=lambda text: (-len(text), text)):
+        words = words.replace(secret, HIDDEN)
+    return words
+
+
+def _parts(configuration: str) -> Iterator[tuple[str, str]]:
+    """Divide each line into what is shown and what is not."""
+    written = 0
+    for line in configuration.split("\n"):
+        if not written and not line.lstrip(" ").startswith(_SUSPECTS):
+            yield line, ""
+            continue
+        patterns = (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS
+        match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
+        yield (match["shown"], match["hidden"]) if match else (line, "")
+        note = _NOTE.fullmatch(line)
+        written = int(note["count"]) if note else max(0, written - 1)
