@@ -7,15 +7,16 @@ answer 503 rather than open up.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
 
 from controller.endpoints import outside_host
 from models import conditions
 from models.conditions import Condition
-from models.memo import Memo
 from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
+from models.tables import Derived, Gathered, Latest, Table, changed_keys
 from models.types import is_name
 
 
@@ -53,20 +54,33 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The services that have a form to run, by name, and the conditions of those that have none."""
+    """The services that have a form to run, and the conditions of those that have none, both by name.
 
-    candidates: tuple[Candidate, ...]
-    refused: Mapping[str, tuple[Condition, ...]]
+    ``asking`` are the services whose hosts or ports have to be looked at; ``versions`` the Swarm version index of all.
+    """
+
+    by_name: Table[str, Candidate]
+    refused: Table[str, tuple[Condition, ...]]
+    asking: Table[str, Candidate]
+    versions: Table[str, int]
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The services that have a form to run, by name."""
+        return tuple(self.by_name.values())
 
     @property
     def hosts(self) -> frozenset[str]:
         """The host names that must be resolved before the desired state can be built."""
-        return frozenset().union(*(candidate.hosts for candidate in self.candidates if candidate.hosts))
+        return frozenset().union(*(candidate.hosts for candidate in self.asking.values()))
 
     @property
     def ports(self) -> frozenset[int]:
         """The ports that services ask the proxy to listen on."""
-        return frozenset().union(*(candidate.ports for candidate in self.candidates if candidate.ports))
+        return frozenset().union(*(candidate.ports for candidate in self.asking.values()))
+
+
+_Found = Candidate | tuple[Condition, ...]
 
 
 class Judge:
@@ -75,8 +89,17 @@ class Judge:
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
         self._rules = settings.label_rules
-        self._good = Memo(partial(_good_candidate, rules=self._rules))
-        self._last = Memo(self._judge)
+        self._services: Table[str, SwarmService] = Table()
+        self._forms: Mapping[str, ProxyService] = {}
+        self._last_forms: dict[str, tuple[str, ProxyService | None]] = {}
+        self._found: Derived[str, _Found] = Derived(self._judged)
+        self._claimants = Gathered(_names_used, _oldest_first)
+        self._conflicts = Gathered(_losers, _first_conflict)
+        self._running: Derived[str, Candidate] = Derived(_running)
+        self._refused: Derived[str, tuple[Condition, ...]] = Derived(_refused)
+        self._asking: Derived[str, Candidate] = Derived(lambda each: each if each.hosts or each.ports else None)
+        self._versions: Derived[str, int] = Derived(lambda service: service.version)
+        self._result = Latest(Judged)
 
     def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, ProxyService], rejected: Mapping[str, str]) -> Judged:
         """Decide for every service which form of it is to be run.
@@ -86,27 +109,32 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, with its words, by service name.
         """
-        judged = self._last(bool(rejected), snapshot.services, dict(forms), dict(rejected))
-        self._last.forget_unused()
+        by_name = {service.name: service for service in snapshot.services}
+        changed = changed_keys(self._services, by_name)
+        self._services = self._services.revised({name: by_name.get(name) for name in changed})
+        self._forms = forms
+        found = self._found(self._services, dict(rejected), again=self._with_other_forms())
+        conflicts = self._conflicts(self._claimants(found))
+        running = self._running(found, conflicts)
+        refused = self._refused(found, conflicts)
+        judged: Judged = self._result(running, refused, self._asking(running), self._versions(self._services))
         return judged
 
-    def _judge(
-        self, services: tuple[SwarmService, ...], forms: Mapping[str, ProxyService], rejected: Mapping[str, str]
-    ) -> Judged:
-        candidates: list[Candidate] = []
-        refused: dict[str, tuple[Condition, ...]] = {}
-        for service in filter(self._is_ours, services):
-            candidate = self._candidate(service, forms)
-            if isinstance(candidate, Candidate) and service.name in rejected:
-                candidate = (*candidate.found, conditions.config_rejected(rejected[service.name]))
-            if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
-                candidate = (*candidate.found, conditions.switched_off())
-            if isinstance(candidate, Candidate):
-                candidates.append(candidate)
-            else:
-                refused[service.name] = candidate
-        self._good.forget_unused()
-        return _settle_names(candidates, refused)
+    def _with_other_forms(self) -> list[str]:
+        """Return the services that depend on their last form, if that is another one now."""
+        self._last_forms = {name: each for name, each in self._last_forms.items() if name in self._services}
+        return [name for name, (id_, form) in self._last_forms.items() if self._forms.get(id_) is not form]
+
+    def _judged(self, service: SwarmService | None, rejected: str | None) -> _Found | None:
+        """Judge a service by itself; None if it is none of ours."""
+        if service is None or not self._is_ours(service):
+            return None
+        candidate = self._candidate(service)
+        if isinstance(candidate, Candidate) and rejected is not None:
+            candidate = (*candidate.found, conditions.config_rejected(rejected))
+        if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
+            candidate = (*candidate.found, conditions.switched_off())
+        return candidate
 
     def _is_ours(self, service: SwarmService) -> bool:
         """Return whether a service is for this proxy instance; one that is for another is none of our business."""
@@ -115,8 +143,16 @@ class Judge:
         asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
         return asked.lower() == self._settings.proxy_instance_name.lower()
 
-    def _candidate(self, service: SwarmService, forms: Mapping[str, ProxyService]) -> Candidate | tuple[Condition, ...]:
-        return self._good(service.id, service) or _without_good_labels(service, self._rules, forms.get(service.id))
+    def _candidate(self, service: SwarmService) -> _Found:
+        return _good_candidate(service, self._rules) or _without_good_labels(
+            service, self._rules, self._last_form(service)
+        )
+
+    def _last_form(self, service: SwarmService) -> ProxyService | None:
+        """Return the form in force until now, and remember who depends on it."""
+        form = self._forms.get(service.id)
+        self._last_forms[service.name] = (service.id, form)
+        return form
 
 
 def judge(
@@ -126,21 +162,47 @@ def judge(
     return Judge(settings)(snapshot, forms=forms, rejected=rejected)
 
 
-def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
-    """Give each ``aclName`` to the oldest service that uses it."""
-    owners: dict[str, Candidate] = {}
-    losers: set[str] = set()
-    for candidate in candidates:
-        name = candidate.form.acl_name
-        rival = owners.setdefault(name, candidate)
-        if rival is not candidate:
-            owners[name], loser = sorted((rival, candidate), key=lambda each: each.seniority)
-            losers.add(loser.swarm.name)
-    for loser in (each for each in candidates if each.swarm.name in losers):
-        owner = owners[loser.form.acl_name]
-        conflict = conditions.name_conflict(name=owner.form.acl_name, winner=owner.swarm.name)
-        refused[loser.swarm.name] = (*loser.found, conflict, conditions.not_programmed())
-    return Judged(tuple(each for each in candidates if each.swarm.name not in losers), refused)
+class _Use(NamedTuple):
+    """A service's wish to name backends so."""
+
+    name: str
+    candidate: Candidate
+
+
+def _names_used(found: _Found) -> Mapping[str, _Use]:
+    """Return what the names of a service's backends begin with, ``aclName`` in the first place."""
+    if not isinstance(found, Candidate):
+        return {}
+    ways = (way for destination in found.form.destinations for way in found.form.ways(destination))
+    names = {found.form.acl_name, *(way.backend.rpartition("-be")[0] for way in ways)}
+    return {name: _Use(name, found) for name in names}
+
+
+def _oldest_first(uses: Mapping[str, _Use]) -> tuple[_Use, ...]:
+    return tuple(sorted(uses.values(), key=lambda use: use.candidate.seniority))
+
+
+def _losers(uses: tuple[_Use, ...]) -> Mapping[str, Condition]:
+    """Give a name to the oldest service that uses it; the others are told, by service."""
+    owner, *others = uses
+    return {
+        loser.candidate.swarm.name: conditions.name_conflict(name=loser.name, winner=owner.candidate.swarm.name)
+        for loser in others
+    }
+
+
+def _first_conflict(conflicts: Mapping[str, Condition]) -> Condition:
+    return conflicts[min(conflicts)]
+
+
+def _running(found: _Found | None, conflict: Condition | None) -> Candidate | None:
+    return found if isinstance(found, Candidate) and conflict is None else None
+
+
+def _refused(found: _Found | None, conflict: Condition | None) -> tuple[Condition, ...] | None:
+    if not isinstance(found, Candidate):
+        return found
+    return None if conflict is None else (*found.found, conflict, conditions.not_programmed())
 
 
 def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:

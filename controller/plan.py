@@ -41,6 +41,7 @@ from controller.changes import (
     ServerRetired,
 )
 from models.observed import Capability, Observed, ObservedServer
+from models.tables import Table, changed_keys
 from render import records
 from render.files import Rendered, RenderedBackend
 from render.sections import SectionKind, is_own
@@ -88,9 +89,12 @@ def _section_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
 
 
 def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
-    running = observed.maps.get(records.BACKENDS, {})
+    running, wanted = observed.maps.get(records.BACKENDS, {}), rendered.maps[records.BACKENDS]
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
-    for name, backend in rendered.backends.items():
+    for name in changed_keys(running, wanted) | changed_keys(observed.backends, rendered.running):
+        backend = rendered.backends.get(name)
+        if backend is None:
+            continue
         if name not in observed.backends:
             known = dynamic
         else:
@@ -102,8 +106,8 @@ def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
 
 def _certificate_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
     running, wanted = observed.maps.get(records.CERTIFICATES, {}), rendered.maps[records.CERTIFICATES]
-    for file, certificate in rendered.certificates.items():
-        known = running.get(file)
+    for file in changed_keys(running, wanted) & wanted.keys():
+        certificate, known = rendered.certificates[file], running.get(file)
         is_listed_otherwise = known is not None and records.filters_of(known) != records.filters_of(wanted[file])
         size = max(len(certificate.pem), len(certificate.line(file)))
         is_too_large = known != wanted[file] and size > CERTIFICATE_LIMIT
@@ -137,15 +141,16 @@ def _profile(record: str) -> str:
 
 
 def _backend_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
-    for name, backend in rendered.backends.items():
+    changed = [name for name in sorted(changed_keys(observed.backends, rendered.running)) if name in rendered.backends]
+    for name in changed:
+        backend = rendered.backends[name]
         if name not in observed.backends:
             yield BackendAdded(name, backend.profile, backend.mode)
             yield from _server_changes(name, {}, backend)
             yield BackendPublished(name)
-    for name, backend in rendered.backends.items():
-        running = observed.backends.get(name)
-        if running is not None and running is not backend.observed:
-            yield from _server_changes(name, running, backend)
+    for name in changed:
+        if name in observed.backends:
+            yield from _server_changes(name, observed.backends[name], rendered.backends[name])
 
 
 def _server_changes(name: str, running: Mapping[str, ObservedServer], backend: RenderedBackend) -> Iterator[Change]:
@@ -167,11 +172,11 @@ def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
 
 
 def _differ(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return running != wanted or (file in records.ORDERED_MAPS and [*running] != [*wanted])
+    return bool(changed_keys(running, wanted)) or (file in records.ORDERED_MAPS and [*running] != [*wanted])
 
 
 def _map_additions(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
-    entries = {key: value for key, value in wanted.items() if running.get(key) != value}
+    entries = {key: wanted[key] for key in sorted(changed_keys(running, wanted)) if key in wanted}
     if file not in records.ORDERED_MAPS:
         if entries:
             yield MapChanged(file, entries)
@@ -188,7 +193,7 @@ def _with_additions(running: Mapping[str, str], wanted: Mapping[str, str]) -> Ma
 
 def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
     if file not in records.ORDERED_MAPS:
-        removed = tuple(key for key in running if key not in wanted)
+        removed = tuple(sorted(key for key in changed_keys(running, wanted) if key not in wanted))
         if removed:
             yield MapChanged(file, {}, removed)
     elif [*_with_additions(running, wanted).items()] != [*wanted.items()]:
@@ -197,11 +202,10 @@ def _map_removals(file: str, running: Mapping[str, str], wanted: Mapping[str, st
 
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
-    for name, running in observed.backends.items():
-        backend = rendered.backends.get(name)
+    for name in sorted(changed_keys(observed.backends, rendered.running)):
+        running, backend = observed.backends.get(name, {}), rendered.backends.get(name)
         if backend is not None:
-            if running is not backend.observed:
-                yield from (ServerRetired(name, server) for server in running if server not in backend.servers)
+            yield from (ServerRetired(name, server) for server in running if server not in backend.servers)
         elif not is_own(name):
             yield from (ServerRetired(name, server) for server in running)
             if dynamic:
@@ -215,9 +219,9 @@ def expected_after(observed: Observed, rendered: Rendered, applied: Applied) -> 
     """
     if applied.pending or applied.outcome not in (Outcome.NOOP, Outcome.RUNTIME):
         return None
-    backends: dict[str, Mapping[str, ObservedServer]] = {
-        name: {} for name in observed.backends if Capability.DYNAMIC_BACKENDS not in observed.capabilities
-    }
-    backends |= {name: backend.observed for name, backend in rendered.backends.items()}
+    backends = rendered.running
+    if Capability.DYNAMIC_BACKENDS not in observed.capabilities:
+        stay = changed_keys(observed.backends, rendered.running) - rendered.running.keys()
+        backends = Table({**{name: {} for name in stay}, **backends}) if stay else backends
     maps = {**rendered.maps, records.LOADED: observed.maps.get(records.LOADED, {})}
     return replace(observed, maps=maps, backends=backends)

@@ -66,9 +66,9 @@ class Reconciler:
     status: StatusStore
     metrics: Metrics
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
-    forms: dict[str, ProxyService] = field(default_factory=dict)
+    forms: Mapping[str, ProxyService] = field(default_factory=dict)
     rejected: dict[str, "Rejected"] = field(default_factory=dict)
-    templates: dict[str, TemplateTexts] = field(default_factory=dict)
+    templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
@@ -123,9 +123,9 @@ class Reconciler:
         self.gate.settled(monotonic(), reloaded=outcome.applied.outcome is Outcome.RELOAD)
         self._expected = expected_after(observed, outcome.rendered, outcome.applied)
         self._programmed = outcome.rendered
-        self.forms, self.templates = dict(outcome.desired.forms), dict(outcome.desired.templates)
+        self.forms, self.templates = outcome.desired.forms, outcome.desired.templates
         self._has_converged = True
-        self._publish(outcome, snapshot)
+        self._publish(outcome)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
         is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
@@ -152,9 +152,9 @@ class Reconciler:
                 self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
                 if not (certificates or await self._quarantine(error, rendered, judged, search)):
-                    self._fail(desired, snapshot, rendered, error)
+                    self._fail(desired, rendered, error)
             except SwarmgateError as error:
-                self._fail(desired, snapshot, rendered, error)
+                self._fail(desired, rendered, error)
 
     def _plan(self, observed: Observed, rendered: Rendered) -> Plan:
         """Return what there is to do; nothing, if HAProxy runs just this as far as is known."""
@@ -164,7 +164,7 @@ class Reconciler:
     def _judge(self, snapshot: Snapshot, without: Iterable[str] = ()) -> Judged:
         """Judge the world, leaving out what HAProxy has refused and what has not changed since."""
         judged = self._judge_world(snapshot, forms=self.forms, rejected={})
-        forms = {candidate.swarm.name: candidate.form for candidate in judged.candidates}
+        forms = {name: judged.by_name[name].form for name in self.rejected if name in judged.by_name}
         self.rejected = {name: entry for name, entry in self.rejected.items() if forms.get(name) == entry.form}
         words = dict.fromkeys(without, "") | {name: entry.words for name, entry in self.rejected.items()}
         return self._judge_world(snapshot, forms=self.forms, rejected=words) if words else judged
@@ -225,8 +225,8 @@ class Reconciler:
         self.refused_certificates |= refused
         return bool(news)
 
-    def _publish(self, outcome: "Converged", snapshot: Snapshot) -> None:
-        self.status.publish(outcome.desired, outcome.applied, _versions(snapshot))
+    def _publish(self, outcome: "Converged") -> None:
+        self.status.publish(outcome.desired, outcome.applied, outcome.desired.versions)
         self.metrics.reconciled(outcome.applied)
         self.metrics.services(self.status.count_by_condition())
         self.metrics.certificates(outcome.desired.certificates)
@@ -236,11 +236,11 @@ class Reconciler:
         if self.settings.display_config_on_error:
             log.error("HAProxy refused a configuration", words=error.output, configuration=redacted(rendered.config))
 
-    def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
+    def _fail(self, desired: Desired, rendered: Rendered, error: SwarmgateError) -> NoReturn:
         """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
         told = with_variables(error, rendered)
         failure = conditions.apply_failed(str(told))
-        self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
+        self.status.publish(desired, Applied(Outcome.FAILED), desired.versions, failure)
         self.metrics.services(self.status.count_by_condition())
         if told is not error and not self._has_converged and isinstance(error, ConfigRejectedError):
             raise MisconfiguredError(str(told)) from error
@@ -296,7 +296,3 @@ def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
     loaded = observed.maps.get(records.LOADED, {})
     ports = frozenset(port for port in judged.ports if tcp_frontend_key(port) not in loaded)
     return Needs(judged.hosts, ports, snapshot.certificates)
-
-
-def _versions(snapshot: Snapshot) -> dict[str, int]:
-    return {service.name: service.version for service in snapshot.services}
