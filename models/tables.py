@@ -27,87 +27,95 @@ _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 class Table(Mapping[K, V]):
     """An immutable mapping in the order of its keys; no value is None.
 
-    ``revision`` tells it apart from all other tables, also from those that are gone; ``plain`` are its entries in no
-    order, not to be changed.
+    Of tables that were made one from the other the newest has the entries, and each of the others what is different in
+    it: so making one costs as much as the change. Reading an old one as a whole, which is seldom done, costs more.
+
+    ``revision`` tells a table apart from all others, also from those that are gone; ``made_from`` is that of the table
+    it was made from, and ``changed`` are the keys in which it differs from this one.
     """
 
-    __slots__ = ("_before", "_changed", "_order", "plain", "revision")
+    __slots__ = ("_entries", "_former", "_newer", "_size", "changed", "made_from", "revision")
 
-    def __init__(self, entries: Mapping[K, V] = _NOTHING) -> None:
-        self.plain: dict[K, V] = dict(entries)
+    def __init__(self, entries: "Mapping[K, V] | _Entries[K, V]" = _NOTHING) -> None:
+        self._entries = entries if isinstance(entries, _Entries) else _Entries(entries)
+        self._size = len(self._entries.by_key)
+        self._newer: Table[K, V] | None = None
+        self._former: Mapping[K, V | None] = _NOTHING
         self.revision = object()
-        self._order: list[Any] | None = None  # whoever asks for an order has keys that have one
-        self._before: object = None
-        self._changed: AbstractSet[K] = frozenset()
+        self.made_from: object = None
+        self.changed: AbstractSet[K] = frozenset()
 
     def revised(self, news: Mapping[K, V | None]) -> "Table[K, V]":
         """Return the table with other entries for some keys (None: without one); itself if nothing is different."""
-        changed = {key: value for key, value in news.items() if _differ(self.plain.get(key), value)}
+        former = {key: self.get(key) for key in news}
+        changed = {key: value for key, value in news.items() if _differ(former[key], value)}
         if not changed:
             return self
-        entries = self.plain.copy()
-        for key, value in changed.items():
-            if value is None:
-                del entries[key]
-            else:
-                entries[key] = value
-        return Table._after(self.revision, entries, self._order_after(changed), changed.keys())
+        is_newest = self._newer is None and self._entries.changes < _MOST_CHANGES
+        entries = self._entries if is_newest else _Entries(self.plain)
+        entries.change(changed)
+        after = Table[K, V](entries)
+        after.made_from, after.changed = self.revision, changed.keys()
+        if is_newest:
+            self._newer, self._former = after, {key: former[key] for key in changed}
+        return after
 
-    @classmethod
-    def _after(
-        cls, before: object, entries: dict[K, V], order: list[Any] | None, changed: AbstractSet[K]
-    ) -> "Table[K, V]":
-        table = cls()
-        table.plain, table._order, table._before, table._changed = entries, order, before, changed
-        return table
+    def get(self, key: K, default: Any = None) -> Any:  # noqa: ANN401 - as a mapping has it
+        """Return the value of a key."""
+        if self._newer is None:
+            return self._entries.by_key.get(key, default)
+        if key not in self._former:
+            return self._newer.get(key, default)
+        value = self._former[key]
+        return default if value is None else value
 
-    def changed_since(self, before: Mapping[K, V]) -> AbstractSet[K] | None:
-        """Return the keys in which it differs from the table that it was made from; None if that is another one."""
-        return self._changed if isinstance(before, Table) and before.revision is self._before else None
-
-    def _order_after(self, changed: Mapping[K, V | None]) -> list[Any] | None:
-        """Return the order of the keys after a change, unless sorting them when asked for is as good."""
-        if self._order is None or len(changed) > len(self._order) // 8:
-            return None
-        order = self._order.copy()
-        for key, value in changed.items():
-            if value is None:
-                del order[bisect_left(order, key)]
-            elif key not in self.plain:
-                insort(order, key)
-        return order
+    @property
+    def plain(self) -> dict[K, V]:
+        """The entries in no order, not to be changed, and of no use after the next revision."""
+        if self._newer is None:
+            return self._entries.by_key
+        return _changed(self._newer.plain.copy(), self._former)
 
     @property
     def _keys(self) -> list[Any]:
-        if self._order is None:
-            unsorted: list[Any] = [*self.plain]
-            self._order = sorted(unsorted)
-        return self._order
+        if self._newer is None:
+            return self._entries.keys
+        older: list[Any] = [*self.plain]
+        return sorted(older)
 
     def __getitem__(self, key: K) -> V:
-        return self.plain[key]
+        value: V | None = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
 
     def __contains__(self, key: object) -> bool:
-        return key in self.plain
+        return self.get(key) is not None  # type: ignore[arg-type]  # as in any mapping, it may be no key at all
 
     def __len__(self) -> int:
-        return len(self.plain)
+        return self._size
 
     def __iter__(self) -> Iterator[K]:
-        return iter(self._keys)
+        return iter([*self._keys])
 
     def values(self) -> Any:  # noqa: ANN401 - any iterable view; the one of `Mapping` is slow
         """Return the values in the order of their keys."""
-        return list(map(self.plain.__getitem__, self._keys))
+        entries = self.plain
+        return [entries[key] for key in self._keys]
 
     def items(self) -> Any:  # noqa: ANN401
         """Return keys and values in the order of the keys."""
-        return list(zip(self._keys, self.values(), strict=True))
+        entries = self.plain
+        return [(key, entries[key]) for key in self._keys]
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
         if self is other:
             return True
-        return self.plain == _plain(other) if isinstance(other, Mapping) else NotImplemented
+        if len(self) != len(other) or _handed_on(self, other) or _handed_on(other, self):
+            return False
+        return self.plain == _plain(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -115,11 +123,61 @@ class Table(Mapping[K, V]):
         return f"Table({dict(self.items())!r})"
 
 
+_MOST_CHANGES = 64
+"""How many tables share their entries: as many sets of differences may be kept alive by whoever has the oldest."""
+
+
+class _Entries(Generic[K, V]):
+    """The entries of the newest of several tables, and the order of their keys once that has been asked for.
+
+    Whoever asks for an order has keys that have one.
+    """
+
+    def __init__(self, entries: Mapping[K, V]) -> None:
+        self.by_key: dict[K, V] = dict(entries)
+        self.changes = 0
+        self._in_order: list[Any] | None = None
+
+    @property
+    def keys(self) -> list[Any]:
+        """The keys in order."""
+        if self._in_order is None:
+            unsorted: list[Any] = [*self.by_key]
+            self._in_order = sorted(unsorted)
+        return self._in_order
+
+    def change(self, changed: Mapping[K, V | None]) -> None:
+        """Make them those of the next table."""
+        self.changes += 1
+        if self._in_order is not None and len(changed) > len(self._in_order) // 8:
+            self._in_order = None  # sorting them when asked for is as good
+        if self._in_order is not None:
+            _reorder(self._in_order, self.by_key, changed)
+        _changed(self.by_key, changed)
+
+
+def _changed(entries: dict[K, V], changed: Mapping[K, V | None]) -> dict[K, V]:
+    for key, value in changed.items():
+        if value is None:
+            del entries[key]
+        else:
+            entries[key] = value
+    return entries
+
+
+def _reorder(order: list[Any], entries: Mapping[K, V], changed: Mapping[K, V | None]) -> None:
+    for key, value in changed.items():
+        if value is None:
+            del order[bisect_left(order, key)]
+        elif key not in entries:
+            insort(order, key)
+
+
 def changed_keys(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K]:
     """Return the keys whose entries differ, or that are in only one of two mappings without None."""
     if before is after:
         return frozenset()
-    known = after.changed_since(before) if isinstance(after, Table) else None
+    known = _handed_on(before, after)
     if known is not None:
         return known
     plain_before, plain_after = _plain(before), _plain(after)
@@ -127,6 +185,12 @@ def changed_keys(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K]:
         return frozenset()
     gone = plain_before.keys() - plain_after.keys()
     return gone | {key for key, value in plain_after.items() if _differ(plain_before.get(key), value)}
+
+
+def _handed_on(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K] | None:
+    """Return the keys in which a table differs from the one that it was made from; None of any other two mappings."""
+    is_made_from = isinstance(after, Table) and isinstance(before, Table) and after.made_from is before.revision
+    return after.changed if isinstance(after, Table) and is_made_from else None
 
 
 def _differ(one: object, other: object) -> bool:

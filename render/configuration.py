@@ -12,13 +12,22 @@ from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
 from models.settings import ProxySettings
-from models.tables import Derived, Gathered, Latest
+from models.tables import Derived, Gathered, Latest, Table
 from render import records
 from render.environment import environment
-from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer, map_file
+from render.files import (
+    CRT_LIST_FILE,
+    Rendered,
+    RenderedBackend,
+    RenderedCertificate,
+    RenderedServer,
+    map_line,
+    map_text,
+)
 from render.logins import credentials_of, logins_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
+from render.texts import Text
 
 _SPARE_DEPTH = 3
 """Domain patterns that one host may lead to before the lookup rules have to grow, which takes a reload."""
@@ -56,7 +65,9 @@ class Renderer:
         self._sections = Latest(self._shared_sections)
         self._entries = {file: _entries(contribution) for file, contribution in _CONTRIBUTIONS.items()}
         self._authorities: Gathered[str, str, str, str] = Gathered(_authority)
-        self._map_files: Derived[str, bytes] = Derived(map_file)
+        self._text_of_backends: Text[RenderedBackend] = Text(lambda _, backend: f"\n{backend.text}")
+        self._texts_of_maps: dict[str, Text[str]] = {}
+        self._map_files: Derived[str, bytes] = Derived(self._map_file)
         self._last = Latest(self._render)
 
     def __call__(self, desired: Desired) -> Rendered:
@@ -74,15 +85,21 @@ class Renderer:
             **{file: entries(made) for file, entries in self._entries.items()},
         }
         return Rendered(
-            config="\n".join([*(each.text for each in sections), *(each.text for each in backends.values())]),
+            config="\n".join(each.text for each in sections) + self._text_of_backends(backends),
             maps=maps,
-            map_files=self._map_files(maps),
+            map_files=self._map_files({file: (file, entries) for file, entries in maps.items()}),
             sections=sections,
             backends=backends,
             running=self._running(made),
             certificates=certificates,
             authorities=self._authorities(made),
         )
+
+    def _map_file(self, named: tuple[str, Mapping[str, str]]) -> bytes:
+        file, entries = named
+        if not isinstance(entries, Table):
+            return map_text(entries).encode()
+        return self._texts_of_maps.setdefault(file, Text(map_line))(entries).encode()
 
     def _shared_sections(self, used: Mapping[str, Section]) -> tuple[Section, ...]:
         """Return the sections that backends refer to, each once, and before those that refer to it."""

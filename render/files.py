@@ -115,15 +115,15 @@ class Rendered:
         if self.certificates:
             lines = (certificate.line(name) for name, certificate in self.certificates.items())
             texts[CRT_LIST_FILE] = "".join(f"{line}\n" for line in lines)
-        maps = {name: self.map_files.get(name) or map_file(entries) for name, entries in self.maps.items()}
+        maps = {name: self.map_files.get(name) or map_text(entries).encode() for name, entries in self.maps.items()}
         return {name: text.encode() for name, text in texts.items()} | maps
 
 
-def map_file(entries: Mapping[str, str]) -> bytes:
-    """Return the content of a map file."""
-    return map_text(entries).encode()
-
-
 def map_text(entries: Mapping[str, str]) -> str:
-    """Return the text of a map file: one ``key value`` a line (Configuration manual 7.3.1, ``map``)."""
-    return "".join([f"{key} {value}\n" for key, value in entries.items()])
+    """Return the text of a map file."""
+    return "".join([map_line(key, value) for key, value in entries.items()])
+
+
+def map_line(key: str, value: str) -> str:
+    """Return one entry's line (Configuration manual 7.3.1, ``map``)."""
+    return f"{key} {value}\n"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from models.tables import Derived, Gathered, Latest, Table, changed_keys
@@ -16,6 +16,7 @@ def revised(before: Table[str, int], after: Mapping[str, int]) -> Table[str, int
     return before.revised({key: after.get(key) for key in {*before, *after}})
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds=st.lists(ENTRIES, min_size=1, max_size=8))
 def test_table_is_a_mapping_in_order(worlds: list[dict[str, int]]) -> None:
     """However it came to be."""
@@ -29,16 +30,26 @@ def test_table_is_a_mapping_in_order(worlds: list[dict[str, int]]) -> None:
         assert table == Table(world)
 
 
+@pytest.fixture(params=[1, 2, 64], autouse=True)
+def changes_per_line(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have few or many tables share their entries."""
+    monkeypatch.setattr("models.tables._MOST_CHANGES", request.param)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds=st.lists(ENTRIES, min_size=2, max_size=6))
 def test_differences_are_the_same_however_they_are_known(worlds: list[dict[str, int]]) -> None:
     """Handed on with a table, or found by comparing; also with one that came long before or after."""
     tables = [Table[str, int]()]
     for world in worlds:
         tables.append(revised(tables[-1], world))
-    for one in tables:
+    for one, world in zip(tables, [{}, *worlds], strict=True):
+        assert ([*one.items()], len(one)) == (sorted(world.items()), len(world))
+        assert revised(one, {"a": 9}) == {"a": 9}
         for other in tables:
             expected = {key for key in {*one, *other} if one.get(key) != other.get(key)}
             assert changed_keys(one, other) == expected
+            assert (one == other) == (not expected)
             assert changed_keys(dict(one), dict(other)) == expected
 
 
@@ -69,6 +80,7 @@ def test_derived_entries_are_worked_out_once() -> None:
     assert len(asked) == 4
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(worlds=st.lists(st.dictionaries(st.sampled_from("abc"), st.frozensets(st.sampled_from("xyz"))), max_size=8))
 def test_gathered_is_as_if_from_nothing(worlds: list[dict[str, frozenset[str]]]) -> None:
     """The contributors to every key, whoever came and went before."""
