@@ -16,7 +16,7 @@ from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
-from models.tables import Derived, Gathered, Latest, Table, changed_keys
+from models.tables import Derived, Gathered, Latest, Table
 from models.types import is_name
 
 
@@ -89,6 +89,7 @@ class Judge:
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
         self._rules = settings.label_rules
+        self._world = Snapshot()
         self._services: Table[str, SwarmService] = Table()
         self._forms: Mapping[str, ProxyService] = {}
         self._last_forms: dict[str, tuple[str, ProxyService | None]] = {}
@@ -109,9 +110,8 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, with its words, by service name.
         """
-        by_name = {service.name: service for service in snapshot.services}
-        changed = changed_keys(self._services, by_name)
-        self._services = self._services.revised({name: by_name.get(name) for name in changed})
+        self._services = self._services.revised(_differing(self._world.services, snapshot.services))
+        self._world = snapshot
         self._forms = forms
         found = self._found(self._services, dict(rejected), again=self._with_other_forms())
         conflicts = self._conflicts(self._claimants(found))
@@ -153,6 +153,15 @@ class Judge:
         form = self._forms.get(service.id)
         self._last_forms[service.name] = (service.id, form)
         return form
+
+
+def _differing(before: tuple[SwarmService, ...], after: tuple[SwarmService, ...]) -> Mapping[str, SwarmService | None]:
+    """Return the services that are other objects than before, by name; None for those that are gone."""
+    if before is after:
+        return {}
+    known, still = set(map(id, before)), set(map(id, after))
+    gone: dict[str, SwarmService | None] = {service.name: None for service in before if id(service) not in still}
+    return gone | {service.name: service for service in after if id(service) not in known}
 
 
 def judge(

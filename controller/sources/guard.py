@@ -32,7 +32,7 @@ class SnapshotGuard:
 
     def admits(self, snapshot: Snapshot) -> bool:
         """True if the snapshot is now the accepted one; False if it is held until another agrees with it."""
-        names = _names(snapshot)
+        names = snapshot.names
         if is_suspicious(self.accepted, snapshot) and names != self._held:
             self._held = names
             return False
@@ -45,13 +45,9 @@ def is_suspicious(accepted: Snapshot | None, snapshot: Snapshot) -> bool:
     """True if nothing is left, or less than half of ten services or more, or if the first snapshot ever is empty."""
     if accepted is None:
         return not snapshot.services
-    before = _names(accepted)
-    left = len(before & _names(snapshot))
+    before = accepted.names
+    left = len(before & snapshot.names)
     return bool(before) and (not snapshot.services or (len(before) >= FEW and left * 2 < len(before)))
-
-
-def _names(snapshot: Snapshot) -> frozenset[str]:
-    return frozenset(service.name for service in snapshot.services)
 
 
 class GuardedSource:
