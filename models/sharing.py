@@ -1,6 +1,6 @@
 """Members of a traffic group that miss each other: they claim one place, but not under the same conditions."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from models.routing import Claim
@@ -38,7 +38,7 @@ def _settled(members: Mapping[str, tuple[Claim, ...]]) -> tuple[Missed, ...] | N
     return tuple(_missed([*chain.from_iterable(members.values())])) or None
 
 
-def _missed(members: Iterable[Claim]) -> Iterator[Missed]:
+def _missed(members: Sequence[Claim]) -> Iterator[Missed]:
     for claim in members:
         others = (each for each in members if each.service != claim.service and each.identity != claim.identity)
         other = min(others, key=lambda each: each.seniority, default=None)

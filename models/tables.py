@@ -104,9 +104,9 @@ class Table(Mapping[K, V]):
         return [entries[key] for key in self._keys]
 
     def items(self) -> Any:  # noqa: ANN401
-        """Return keys and values in the order of the keys."""
+        """Return keys and values in the order of the keys, which are a set as those of a dictionary are."""
         entries = self.plain
-        return [(key, entries[key]) for key in self._keys]
+        return {key: entries[key] for key in self._keys}.items()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Mapping):
