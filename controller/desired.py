@@ -4,35 +4,62 @@ A service is an island: whatever is wrong with one is written in its conditions 
 several want the same, the oldest one has it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import partial
+from itertools import chain
 from types import MappingProxyType
+from typing import TypeVar
 
 from controller.endpoints import Surroundings
-from controller.judging import Judged
+from controller.judging import Candidate, Judged
 from controller.pieces import Part, Piece, piece_of
 from controller.tls import facts_of, list_all, notices_of
 from models import conditions, notices
 from models.certificates import CertificateList
 from models.conditions import Condition
-from models.memo import Memo
 from models.notices import Notice
 from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
-from models.proxy import Backend, Desired, TcpFrontend, TemplateTexts
-from models.routing import Claim, Conflict, RoutingTable, build_routing
+from models.proxy import Backend, Desired, LastGood, TcpFrontend, TemplateTexts
+from models.raw.frontend_lines import OwnRoutes
+from models.router import Router
+from models.routing import Claim, Conflict
 from models.settings import ProxySettings
-from models.sharing import unshared
+from models.sharing import Missed, Sharing
+from models.tables import Derived, Gathered, Latest, Table, changed_keys
+
+T = TypeVar("T")
 
 
 class Builder:
-    """Builds one desired state after the other; the piece of a service that is the same is not worked out again."""
+    """Builds one desired state after the other: only what a service that changed contributes is worked out anew."""
 
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
-        self._pieces = Memo(partial(piece_of, settings=settings))
         self._surroundings = Surroundings()
-        self._last = Memo(self._build)
+        self._texts: Mapping[str, TemplateTexts] = {}
+        self._with_certificate: Derived[str, Candidate] = Derived(_with_certificate)
+        self._pieces: Derived[str, Piece] = Derived(self._piece)
+        self._competing: Derived[str, Piece] = Derived(lambda piece: piece if piece.competes else None)
+        self._contest = Latest(_contested)
+        self._own_backends: Gathered[str, Backend, str, Backend] = Gathered(_own_backends)
+        self._backends: Derived[str, Backend] = Derived(lambda own, contested: own or contested)
+        self._claims: Derived[str, tuple[Claim, ...]] = Derived(lambda piece: piece.claims or None)
+        self._own_routes: Derived[str, OwnRoutes] = Derived(lambda piece: piece.filled.routes)
+        self._in_order = Latest(_in_order)
+        self._route = Router()
+        self._lost_routes: Derived[str, tuple[Condition, ...]] = Derived(_lost_routes)
+        self._passthrough = Latest(_passed_through)
+        self._facts_of_certificates = Latest(_facts_of_certificates)
+        self._notices_of_certificates = Latest(_notices_of_certificates)
+        self._won_routes: Derived[str, tuple[Notice, ...]] = Derived(_won_routes)
+        self._sharing = Sharing()
+        self._unshared: Derived[str, tuple[Notice, ...]] = Derived(_unshared)
+        self._conditions: Derived[str, tuple[Condition, ...]] = Derived(_conditions)
+        self._notices: Derived[str, tuple[Notice, ...]] = Derived(_notices)
+        self._forms: Gathered[str, LastGood, str, LastGood] = Gathered(_forms)
+        self._templates: Gathered[str, TemplateTexts, str, TemplateTexts] = Gathered(_texts)
+        self._desired = Latest(Desired)
 
     def __call__(
         self,
@@ -46,27 +73,57 @@ class Builder:
         ``refused_certificates`` are those that HAProxy refused, by fingerprint, with its words; ``templates`` the texts
         of templates in force until now, by service id.
         """
-        if replace(surroundings, now=self._surroundings.now) != self._surroundings:
-            self._surroundings = surroundings
-        with_own = (each for each in judged.candidates if each.form.certificates.service_cert)
+        with_own = self._with_certificate(judged.by_name).values()
         forms = (each.form for each in sorted(with_own, key=lambda each: each.seniority))
         certificates = list_all(forms, self._settings, surroundings, refused_certificates)
-        desired = self._last("last", judged, self._surroundings, certificates, dict(templates))
-        self._last.forget_unused()
-        return desired
+        pieces = self._pieces(judged.by_name, again=self._affected(judged.by_name, surroundings, templates))
+        contest = self._contest(self._competing(pieces))
+        claims = self._claims(pieces)
+        own_routes = self._in_order(self._own_routes(pieces))
+        routing = self._route(claims, default_apart=bool(own_routes))
+        passed = self._pass_through(contest, claims, certificates)
+        facts = (self._lost_routes(routing.lost), passed.facts, self._facts_of_certificates(certificates))
+        news = (
+            *(contest.notices, self._won_routes(routing.won), self._unshared(self._sharing(claims))),
+            *(passed.notices, self._notices_of_certificates(certificates)),
+        )
+        return self._desired(
+            self._backends(self._own_backends(pieces), contest.backends),
+            contest.frontends,
+            passed.table,
+            routing.table,
+            contest.redirects,
+            certificates,
+            self._forms(judged.by_name),
+            self._conditions(judged.refused, pieces, contest.facts, *facts),
+            self._notices(pieces, *news),
+            own_routes,
+            self._templates(pieces),
+            judged.versions,
+        )
 
-    def _build(
-        self,
-        judged: Judged,
-        surroundings: Surroundings,
-        certificates: CertificateList,
-        templates: Mapping[str, TemplateTexts],
-    ) -> Desired:
-        pieces = [
-            self._pieces(each.swarm.id, each, surroundings, templates.get(each.swarm.id)) for each in judged.candidates
-        ]
-        self._pieces.forget_unused()
-        return _assembled(pieces, judged, certificates, self._settings)
+    def _affected(
+        self, candidates: Mapping[str, Candidate], surroundings: Surroundings, templates: Mapping[str, TemplateTexts]
+    ) -> Iterable[str]:
+        """Take over what is around, and return the services that this may make a difference to."""
+        texts, self._texts = self._texts, templates
+        if replace(surroundings, now=self._surroundings.now) != self._surroundings:
+            self._surroundings = surroundings
+            return candidates
+        changed = changed_keys(texts, templates)
+        return [name for name, each in candidates.items() if each.swarm.id in changed] if changed else ()
+
+    def _piece(self, candidate: Candidate) -> Piece:
+        return piece_of(candidate, self._surroundings, self._texts.get(candidate.swarm.id), self._settings)
+
+    def _pass_through(
+        self, contest: "_Contested", claims: Table[str, tuple[Claim, ...]], certificates: CertificateList
+    ) -> "_Passed":
+        """Settle who has connections passed through, against HTTP services where the proxy ends TLS itself."""
+        speaks_tls = self._settings.crt_list_path is not None or certificates.default is not None
+        shared = frozenset(bind.port for bind in self._settings.binds if bind.ssl and speaks_tls)
+        compete = any(claim.port in shared for claim in contest.name_claims)
+        return self._passthrough(contest.name_claims, shared, *((contest.http_claims, claims) if compete else ((), {})))
 
 
 def build_desired(
@@ -78,10 +135,6 @@ def build_desired(
 ) -> Desired:
     """Build one desired state; see `Builder`."""
     return Builder(settings)(judged, surroundings, refused_certificates, templates)
-
-
-def _by_age(pieces: Iterable[Piece]) -> list[Piece]:
-    return sorted(pieces, key=lambda piece: piece.candidate.seniority)
 
 
 @dataclass(slots=True)
@@ -174,119 +227,138 @@ class _Contest:
             self.contested.append((owner, notices.contested(what, by=rival)))
 
 
-@dataclass(slots=True)
-class _Facts:
-    """What is to be said of services beside what their pieces say."""
+@dataclass(frozen=True, slots=True)
+class _Contested:
+    """Who got what only one service can have; ``http_claims`` are those of domains that are redirected."""
 
-    by_name: dict[str, list[Condition]]
-    pieces: Mapping[str, Piece]
-    notices: dict[str, list[Notice]] = field(default_factory=dict)
-
-    def add(self, name: str, fact: Condition) -> None:
-        """Say one thing more about a service."""
-        if name not in self.by_name:
-            self.by_name[name] = [*self.pieces[name].conditions]
-        self.by_name[name].append(fact)
-
-    def notice(self, name: str, news: Notice) -> None:
-        """Say something about a service that is no fault."""
-        known = self.notices.setdefault(name, [])
-        if news not in known:
-            known.append(news)
-
-    def lost(self, loser: str, fact: Condition, what: str, winner: str) -> None:
-        """Say that a service does not get what it claims, to it and to the one that has it."""
-        self.add(loser, fact)
-        if winner != loser:
-            self.notice(winner, notices.contested(what, by=loser))
-
-    def noticed(self) -> dict[str, tuple[Notice, ...]]:
-        """Return what is to be known about services, by name."""
-        own = {name: piece.candidate.notices for name, piece in self.pieces.items()}
-        told = {name: (*known, *self.notices.get(name, ())) for name, known in own.items()}
-        return {name: known for name, known in told.items() if known}
-
-    def merged(self, refused: Mapping[str, tuple[Condition, ...]]) -> dict[str, tuple[Condition, ...]]:
-        """Return one condition of each type for every service, by name."""
-        found = {name: piece.conditions for name, piece in self.pieces.items() if name not in self.by_name}
-        found |= {name: conditions.merged(facts) for name, facts in self.by_name.items()}
-        found |= {name: conditions.merged((*conditions.pending(), *facts)) for name, facts in refused.items()}
-        return dict(sorted(found.items()))
+    backends: Mapping[str, Backend]
+    frontends: tuple[TcpFrontend, ...]
+    redirects: Mapping[str, str]
+    name_claims: tuple[NameClaim, ...]
+    http_claims: tuple[Claim, ...]
+    facts: Mapping[str, tuple[Condition, ...]]
+    notices: Mapping[str, tuple[Notice, ...]]
 
 
-def _assembled(
-    pieces: Sequence[Piece], judged: Judged, certificates: CertificateList, settings: ProxySettings
-) -> Desired:
+def _contested(competing: Mapping[str, Piece]) -> _Contested:
     contest = _Contest()
-    facts = _Facts(
-        {each.candidate.swarm.name: contest.enter(each) for each in _by_age(filter(_competes, pieces))},
-        {each.candidate.swarm.name: each for each in pieces},
-    )
-    for name, news in contest.contested:
-        facts.notice(name, news)
-    backends = [backend for piece in pieces if not piece.competes for backend in piece.backends]
-    claims = [claim for piece in pieces for claim in piece.claims]
-    own_routes = sorted((each.filled.routes for each in pieces if each.filled.routes), key=lambda own: own.acl_name)
-    routing = _settle_routes(claims, facts, has_own_routes=bool(own_routes))
-    passthrough = _settle_passthrough(contest, claims, facts, certificates, settings)
-    for name, fact in facts_of(certificates):
-        facts.add(name, fact)
-    for name, news in notices_of(certificates):
-        facts.notice(name, news)
-    candidates = [piece.candidate for piece in pieces]
-    return Desired(
-        backends=tuple(
-            sorted((*backends, *contest.backends, *contest.groups.values()), key=lambda backend: backend.name)
-        ),
-        tcp_frontends=tuple(contest.frontends[port] for port in sorted(contest.frontends)),
-        passthrough=passthrough,
-        routing=routing,
+    by_age = sorted(competing.values(), key=lambda piece: piece.candidate.seniority)
+    facts = {piece.candidate.swarm.name: tuple(contest.enter(piece)) for piece in by_age}
+    return _Contested(
+        backends={backend.name: backend for backend in (*contest.backends, *contest.groups.values())},
+        frontends=tuple(contest.frontends[port] for port in sorted(contest.frontends)),
         redirects={domain: contest.redirects[domain][0] for domain in sorted(contest.redirects)},
-        certificates=certificates,
-        forms={each.swarm.id: each.good for each in candidates if each.good},
-        conditions=facts.merged(judged.refused),
-        notices=facts.noticed(),
-        own_routes=tuple(own_routes),
-        templates={each.candidate.swarm.id: each.filled.texts for each in pieces if each.filled.texts},
+        name_claims=tuple(dict.fromkeys(contest.name_claims)),
+        http_claims=tuple(claim for _, claim in contest.redirects.values()),
+        facts=facts,
+        notices=_by_service(contest.contested),
     )
 
 
-def _competes(piece: Piece) -> bool:
-    return piece.competes
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """The table of connections that are passed through, and what is to be said of services about it."""
+
+    table: PassthroughTable
+    facts: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    notices: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
 
 
-def _settle_routes(claims: Sequence[Claim], facts: _Facts, *, has_own_routes: bool) -> RoutingTable:
-    routing, conflicts = build_routing(claims, default_apart=has_own_routes)
-    for conflict in conflicts:
-        loser, winner = conflict.loser, conflict.winner
-        facts.lost(loser.service, _conflict_fact(conflict), loser.route, winner.service)
-    for claim, other in unshared(claims):
-        told = {"route": claim.route, "group": str(claim.group), "other": other.service, "other_route": other.route}
-        facts.notice(claim.service, notices.route_not_shared(**told))
-    return routing
-
-
-def _settle_passthrough(
-    contest: _Contest,
-    claims: Sequence[Claim],
-    facts: _Facts,
-    certificates: CertificateList,
-    settings: ProxySettings,
-) -> PassthroughTable:
-    """Settle who has connections passed through, against all HTTP services where the proxy ends TLS itself."""
-    if not contest.name_claims:
-        return PassthroughTable()
-    speaks_tls = settings.crt_list_path is not None or certificates.default is not None
-    shared = frozenset(bind.port for bind in settings.binds if bind.ssl and speaks_tls)
-    http = (*claims, *(claim for _, claim in contest.redirects.values()))
-    settled = settle_names(dict.fromkeys(contest.name_claims), http, shared)
+def _passed_through(
+    name_claims: Iterable[NameClaim],
+    shared: AbstractSet[int],
+    redirects: Iterable[Claim],
+    http: Mapping[str, tuple[Claim, ...]],
+) -> _Passed:
+    if not name_claims:
+        return _Passed(PassthroughTable())
+    settled = settle_names(name_claims, (*chain.from_iterable(http.values()), *redirects), shared)
+    facts: list[tuple[str, Condition]] = []
+    news: list[tuple[str, str, str]] = []
     for conflict in settled.conflicts:
-        loser = conflict.loser
-        facts.lost(loser.service, _name_conflict_fact(conflict), loser.route, conflict.winner)
+        loser, winner = conflict.loser, conflict.winner
+        facts.append((loser.service, _name_conflict_fact(conflict)))
+        news.append((winner, loser.route, loser.service))
     for each in settled.passed:
-        fact = conditions.passed_through(name=each.name, port=each.port, winner=each.winner)
-        facts.lost(each.service, fact, f"HTTPS for {each.name} on port {each.port}", each.winner)
-    return settled.table
+        facts.append((each.service, conditions.passed_through(name=each.name, port=each.port, winner=each.winner)))
+        news.append((each.winner, f"HTTPS for {each.name} on port {each.port}", each.service))
+    told = ((winner, notices.contested(what, by=loser)) for winner, what, loser in news if winner != loser)
+    return _Passed(settled.table, _by_service(facts), _by_service(told))
+
+
+def _notices_of_certificates(certificates: CertificateList) -> Mapping[str, tuple[Notice, ...]]:
+    return _by_service(notices_of(certificates))
+
+
+def _facts_of_certificates(certificates: CertificateList) -> Mapping[str, tuple[Condition, ...]]:
+    return _by_service(facts_of(certificates))
+
+
+def _by_service(told: Iterable[tuple[str, T]]) -> Mapping[str, tuple[T, ...]]:
+    found: dict[str, tuple[T, ...]] = {}
+    for name, each in told:
+        found[name] = (*found.get(name, ()), each)
+    return found
+
+
+def _conditions(
+    refused: tuple[Condition, ...] | None,
+    piece: Piece | None,
+    contested: tuple[Condition, ...] | None,
+    *others: tuple[Condition, ...] | None,
+) -> tuple[Condition, ...] | None:
+    """Return one condition of each type for a service, from all that there is to be said of it."""
+    if refused is not None:
+        return conditions.merged((*conditions.pending(), *refused))
+    if piece is None:
+        return None
+    own = piece.conditions if contested is None else contested
+    return conditions.merged((*own, *chain.from_iterable(filter(None, others))))
+
+
+def _notices(piece: Piece | None, *others: tuple[Notice, ...] | None) -> tuple[Notice, ...] | None:
+    """Return what is to be known about a service that runs, nothing twice; None if that is nothing."""
+    if piece is None:
+        return None
+    told = dict.fromkeys(chain.from_iterable(filter(None, others)))
+    return (*piece.candidate.notices, *told) or None
+
+
+def _won_routes(conflicts: Iterable[Conflict]) -> tuple[Notice, ...]:
+    return tuple(notices.contested(each.loser.route, by=each.loser.service) for each in conflicts)
+
+
+def _unshared(missed: Iterable[Missed]) -> tuple[Notice, ...]:
+    return tuple(
+        notices.route_not_shared(
+            route=claim.route, group=str(claim.group), other=other.service, other_route=other.route
+        )
+        for claim, other in missed
+    )
+
+
+def _lost_routes(conflicts: Iterable[Conflict]) -> tuple[Condition, ...]:
+    return tuple(map(_conflict_fact, conflicts))
+
+
+def _with_certificate(candidate: Candidate) -> Candidate | None:
+    return candidate if candidate.form.certificates.service_cert else None
+
+
+def _own_backends(piece: Piece) -> Mapping[str, Backend]:
+    return {} if piece.competes else {backend.name: backend for backend in piece.backends}
+
+
+def _in_order(own_routes: Mapping[str, OwnRoutes]) -> tuple[OwnRoutes, ...]:
+    return tuple(sorted(own_routes.values(), key=lambda own: own.acl_name))
+
+
+def _forms(candidate: Candidate) -> Mapping[str, LastGood]:
+    return {} if candidate.good is None else {candidate.swarm.id: candidate.good}
+
+
+def _texts(piece: Piece) -> Mapping[str, TemplateTexts]:
+    return {piece.candidate.swarm.id: piece.filled.texts} if piece.filled.texts else {}
 
 
 def _name_conflict_fact(conflict: NameConflict) -> Condition:

@@ -4,15 +4,15 @@ One whose labels became invalid keeps its last valid form, except when the broke
 answer 503 rather than open up. The same is done for one whose labels are valid and whose lines HAProxy refuses.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from typing import NamedTuple
 
 from controller.endpoints import outside_host
 from models import conditions, notices
 from models.conditions import Condition
-from models.memo import Memo
 from models.narrowing import narrows
 from models.notices import Notice
 from models.proxy import LastGood
@@ -20,6 +20,7 @@ from models.reading import PREFIX, LabelRules, Reading, read_labels
 from models.service import ProxyService
 from models.settings import ProxySettings
 from models.snapshot import Snapshot, SwarmService
+from models.tables import Derived, Gathered, Latest, Table
 from models.types import is_name
 
 
@@ -59,24 +60,35 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The services that have a form to run, by name, and the conditions of those that have none."""
+    """The services that have a form to run, and the conditions of those that have none, both by name.
 
-    candidates: tuple[Candidate, ...]
-    refused: Mapping[str, tuple[Condition, ...]]
+    ``asking`` are the services whose hosts or ports have to be looked at; ``versions`` the Swarm version index of all.
+    """
+
+    by_name: Table[str, Candidate]
+    refused: Table[str, tuple[Condition, ...]]
+    asking: Table[str, Candidate]
+    versions: Table[str, int]
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The services that have a form to run, by name."""
+        return tuple(self.by_name.values())
 
     @property
     def hosts(self) -> frozenset[str]:
         """The host names that must be resolved before the desired state can be built."""
-        return frozenset().union(*(candidate.hosts for candidate in self.candidates if candidate.hosts))
+        return frozenset().union(*(candidate.hosts for candidate in self.asking.values()))
 
     @property
     def ports(self) -> frozenset[int]:
         """The ports that services ask the proxy to listen on."""
-        return frozenset().union(*(candidate.ports for candidate in self.candidates if candidate.ports))
+        return frozenset().union(*(candidate.ports for candidate in self.asking.values()))
 
     def without(self, names: AbstractSet[str]) -> "Judged":
         """Return the same without some services."""
-        return Judged(tuple(each for each in self.candidates if each.swarm.name not in names), self.refused)
+        gone = dict.fromkeys(names)
+        return replace(self, by_name=self.by_name.revised(gone), asking=self.asking.revised(gone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +99,22 @@ class Refusal:
     last_too: bool = False
 
 
+_Found = Candidate | tuple[Condition, ...]
+
+
 class Judge:
     """Judges worlds one after the other; a service that is the same as in the last one is not judged again."""
 
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
         self._rules = settings.label_rules
-        self._good = Memo(partial(_good_candidate, rules=self._rules))
-        self._last = {is_with_refusals: Memo(self._judge) for is_with_refusals in (False, True)}
+        self._world = Snapshot()
+        self._services: Table[str, SwarmService] = Table()
+        self._forms: Mapping[str, LastGood] = {}
+        self._last_forms: dict[str, tuple[str, LastGood | None]] = {}
+        self._wanted: Derived[str, _Found] = Derived(self._judged)
+        self._versions: Derived[str, int] = Derived(lambda service: service.version)
+        self._settle = {is_with_refusals: _Settling(self._instead) for is_with_refusals in (False, True)}
 
     def __call__(self, snapshot: Snapshot, *, forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]) -> Judged:
         """Decide for every service which form of it is to be run.
@@ -104,28 +124,24 @@ class Judge:
             forms: the valid forms in force until now, by service id.
             rejected: services whose configuration HAProxy refused, by service name.
         """
-        last = self._last[bool(rejected)]
-        judged = last("last", snapshot.services, dict(forms), dict(rejected))
-        last.forget_unused()
-        return judged
+        self._services = self._services.revised(_differing(self._world.services, snapshot.services))
+        self._world = snapshot
+        self._forms = forms
+        wanted = self._wanted(self._services, again=self._with_other_forms())
+        return self._settle[bool(rejected)](wanted, dict(rejected), self._versions(self._services))
 
-    def _judge(
-        self, services: tuple[SwarmService, ...], forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]
-    ) -> Judged:
-        candidates: list[Candidate] = []
-        refused: dict[str, tuple[Condition, ...]] = {}
-        for service in filter(self._is_ours, services):
-            candidate = self._candidate(service, forms)
-            if isinstance(candidate, Candidate) and service.name in rejected:
-                candidate = self._instead(candidate, forms, rejected[service.name])
-            if isinstance(candidate, Candidate) and candidate.form.identity.replicas == 0:
-                candidate = (*candidate.found, conditions.switched_off())
-            if isinstance(candidate, Candidate):
-                candidates.append(candidate)
-            else:
-                refused[service.name] = candidate
-        self._good.forget_unused()
-        return _settle_names(candidates, refused)
+    def _with_other_forms(self) -> list[str]:
+        """Return the services that depend on their last form, if that is another one now."""
+        self._last_forms = {name: each for name, each in self._last_forms.items() if name in self._services}
+        return [name for name, (id_, form) in self._last_forms.items() if self._forms.get(id_) is not form]
+
+    def _judged(self, service: SwarmService) -> _Found | None:
+        """Judge a service as if HAProxy had refused nothing; None if it is none of ours."""
+        if not self._is_ours(service):
+            return None
+        return _good_candidate(service, self._rules) or _without_good_labels(
+            service, self._rules, self._last_form(service)
+        )
 
     def _is_ours(self, service: SwarmService) -> bool:
         """Return whether a service is for this proxy instance; one that is for another is none of our business."""
@@ -134,14 +150,15 @@ class Judge:
         asked = service.labels.get(f"{PREFIX}proxyInstanceName", "")
         return asked.lower() == self._settings.proxy_instance_name.lower()
 
-    def _candidate(self, service: SwarmService, forms: Mapping[str, LastGood]) -> Candidate | tuple[Condition, ...]:
-        return self._good(service.id, service) or _without_good_labels(service, self._rules, forms.get(service.id))
+    def _last_form(self, service: SwarmService) -> LastGood | None:
+        """Return the form in force until now, and remember who depends on it."""
+        form = self._forms.get(service.id)
+        self._last_forms[service.name] = (service.id, form)
+        return form
 
-    def _instead(
-        self, refused: Candidate, forms: Mapping[str, LastGood], refusal: Refusal
-    ) -> Candidate | tuple[Condition, ...]:
+    def _instead(self, refused: Candidate, refusal: Refusal) -> _Found:
         """Return what is to be run in place of a form that HAProxy refused: the last good one, if it is another."""
-        last = forms.get(refused.swarm.id) or _previous(refused.swarm, self._rules)
+        last = self._forms.get(refused.swarm.id) or _previous(refused.swarm, self._rules)
         is_same = last is not None and last.form == refused.form and not _has_templates(last.form)
         if last is None or is_same or refusal.last_too:
             return (*refused.found, conditions.config_rejected(refusal.words))
@@ -151,6 +168,50 @@ class Judge:
         return replace(refused, form=last.form, good=last, closed=closed, keeps_templates=True, found=found)
 
 
+class _Settling:
+    """Puts something else in place of what HAProxy refused, and settles who has which name, world after world.
+
+    ``instead`` tells what is to be run of a service that was refused.
+    """
+
+    def __init__(self, instead: Callable[[Candidate, Refusal], _Found]) -> None:
+        self._instead = instead
+        self._found: Derived[str, _Found] = Derived(self._taken)
+        self._claimants = Gathered(_names_used, _oldest_first)
+        self._conflicts = Gathered(_losers, _first_conflict)
+        self._contested: Gathered[str, tuple[Notice, ...], str, str] = Gathered(_by_winner, _in_order)
+        self._running: Derived[str, Candidate] = Derived(_running)
+        self._refused: Derived[str, tuple[Condition, ...]] = Derived(_refused)
+        self._asking: Derived[str, Candidate] = Derived(lambda each: each if each.hosts or each.ports else None)
+        self._result = Latest(Judged)
+
+    def __call__(
+        self, wanted: Table[str, _Found], refusals: Mapping[str, Refusal], versions: Table[str, int]
+    ) -> Judged:
+        """Settle one world; what is run of a refused service may be another form though nothing else has changed."""
+        found = self._found(wanted, refusals, again=refusals)
+        conflicts = self._conflicts(self._claimants(found))
+        running = self._running(found, conflicts, self._contested(conflicts))
+        judged: Judged = self._result(running, self._refused(found, conflicts), self._asking(running), versions)
+        return judged
+
+    def _taken(self, found: _Found | None, refusal: Refusal | None) -> _Found | None:
+        if isinstance(found, Candidate) and refusal is not None:
+            found = self._instead(found, refusal)
+        if isinstance(found, Candidate) and found.form.identity.replicas == 0:
+            return (*found.found, conditions.switched_off())
+        return found
+
+
+def _differing(before: tuple[SwarmService, ...], after: tuple[SwarmService, ...]) -> Mapping[str, SwarmService | None]:
+    """Return the services that are other objects than before, by name; None for those that are gone."""
+    if before is after:
+        return {}
+    known, still = set(map(id, before)), set(map(id, after))
+    gone: dict[str, SwarmService | None] = {service.name: None for service in before if id(service) not in still}
+    return gone | {service.name: service for service in after if id(service) not in known}
+
+
 def judge(
     snapshot: Snapshot, settings: ProxySettings, *, forms: Mapping[str, LastGood], rejected: Mapping[str, Refusal]
 ) -> Judged:
@@ -158,28 +219,67 @@ def judge(
     return Judge(settings)(snapshot, forms=forms, rejected=rejected)
 
 
-def _settle_names(candidates: list[Candidate], refused: dict[str, tuple[Condition, ...]]) -> Judged:
-    """Give each ``aclName`` to the oldest service that uses it."""
-    owners: dict[str, Candidate] = {}
-    losers: set[str] = set()
-    for candidate in candidates:
-        name = candidate.form.acl_name
-        rival = owners.setdefault(name, candidate)
-        if rival is not candidate:
-            owners[name], loser = sorted((rival, candidate), key=lambda each: each.seniority)
-            losers.add(loser.swarm.name)
-    contested: dict[str, list[Notice]] = {}
-    for loser in (each for each in candidates if each.swarm.name in losers):
-        name = loser.form.acl_name
-        conflict = conditions.name_conflict(name=name, winner=owners[name].swarm.name)
-        refused[loser.swarm.name] = (*loser.found, conflict, conditions.not_programmed())
-        contested.setdefault(name, []).append(notices.contested(f"the name {name}", by=loser.swarm.name))
-    winners = (each for each in candidates if each.swarm.name not in losers)
-    return Judged(tuple(_told(each, contested.get(each.form.acl_name, ())) for each in winners), refused)
+class _Use(NamedTuple):
+    """A service's wish to name backends so."""
+
+    name: str
+    candidate: Candidate
 
 
-def _told(candidate: Candidate, news: Sequence[Notice]) -> Candidate:
-    return replace(candidate, notices=(*candidate.notices, *news)) if news else candidate
+def _names_used(found: _Found) -> Mapping[str, _Use]:
+    """Return what the names of a service's backends begin with, ``aclName`` in the first place."""
+    if not isinstance(found, Candidate):
+        return {}
+    ways = (way for destination in found.form.destinations for way in found.form.ways(destination))
+    names = {found.form.acl_name, *(way.backend.rpartition("-be")[0] for way in ways)}
+    return {name: _Use(name, found) for name in names}
+
+
+def _oldest_first(uses: Mapping[str, _Use]) -> tuple[_Use, ...]:
+    return tuple(sorted(uses.values(), key=lambda use: use.candidate.seniority))
+
+
+class _Lost(NamedTuple):
+    """A name that a service does not get, and who has it."""
+
+    name: str
+    winner: str
+
+    @property
+    def condition(self) -> Condition:
+        """What is to be said of the one that lost."""
+        return conditions.name_conflict(name=self.name, winner=self.winner)
+
+
+def _losers(uses: tuple[_Use, ...]) -> Mapping[str, _Lost]:
+    """Give a name to the oldest service that uses it; the others are told, by service."""
+    owner, *others = uses
+    return {loser.candidate.swarm.name: _Lost(loser.name, owner.candidate.swarm.name) for loser in others}
+
+
+def _first_conflict(conflicts: Mapping[str, _Lost]) -> _Lost:
+    return min(conflicts.values())
+
+
+def _by_winner(lost: _Lost) -> Mapping[str, str]:
+    return {lost.winner: lost.name}
+
+
+def _in_order(names: Mapping[str, str]) -> tuple[Notice, ...]:
+    """Return what the winner is told, given the names that others lost to it by these others."""
+    return tuple(notices.contested(f"the name {names[loser]}", by=loser) for loser in sorted(names))
+
+
+def _running(found: _Found | None, conflict: _Lost | None, contested: tuple[Notice, ...] | None) -> Candidate | None:
+    if not isinstance(found, Candidate) or conflict is not None:
+        return None
+    return replace(found, notices=(*found.notices, *contested)) if contested else found
+
+
+def _refused(found: _Found | None, conflict: _Lost | None) -> tuple[Condition, ...] | None:
+    if not isinstance(found, Candidate):
+        return found
+    return None if conflict is None else (*found.found, conflict.condition, conditions.not_programmed())
 
 
 def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:

@@ -19,7 +19,7 @@ nothing of that                                 nothing: the second reconcile of
 ==============================================  ==========================================================
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from controller.changes import (
@@ -41,6 +41,7 @@ from controller.changes import (
     ServerRetired,
 )
 from models.observed import Capability, Observed, ObservedServer
+from models.tables import Table, changed_keys
 from render import records
 from render.files import Rendered, RenderedBackend
 from render.sections import SectionKind, is_own
@@ -88,9 +89,12 @@ def _section_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
 
 
 def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
-    running = observed.maps.get(records.BACKENDS, {})
+    running, wanted = observed.maps.get(records.BACKENDS, {}), rendered.maps[records.BACKENDS]
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
-    for name, backend in rendered.backends.items():
+    for name in changed_keys(running, wanted) | changed_keys(observed.backends, rendered.running):
+        backend = rendered.backends.get(name)
+        if backend is None:
+            continue
         if name not in observed.backends:
             known = dynamic
         else:
@@ -102,8 +106,8 @@ def _backend_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadR
 
 def _certificate_reasons(observed: Observed, rendered: Rendered) -> Iterator[ReloadReason]:
     running, wanted = observed.maps.get(records.CERTIFICATES, {}), rendered.maps[records.CERTIFICATES]
-    for file, certificate in rendered.certificates.items():
-        known = running.get(file)
+    for file in changed_keys(running, wanted) & wanted.keys():
+        certificate, known = rendered.certificates[file], running.get(file)
         is_listed_otherwise = known is not None and records.filters_of(known) != records.filters_of(wanted[file])
         size = max(len(certificate.pem), len(certificate.line(file)))
         is_too_large = known != wanted[file] and size > CERTIFICATE_LIMIT
@@ -137,15 +141,16 @@ def _profile(record: str) -> str:
 
 
 def _backend_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
-    for name, backend in rendered.backends.items():
+    changed = [name for name in sorted(changed_keys(observed.backends, rendered.running)) if name in rendered.backends]
+    for name in changed:
+        backend = rendered.backends[name]
         if name not in observed.backends:
             yield BackendAdded(name, backend.profile, backend.mode)
             yield from _server_changes(name, {}, backend)
             yield BackendPublished(name)
-    for name, backend in rendered.backends.items():
-        running = observed.backends.get(name)
-        if running is not None and running is not backend.observed:
-            yield from _server_changes(name, running, backend)
+    for name in changed:
+        if name in observed.backends:
+            yield from _server_changes(name, observed.backends[name], rendered.backends[name])
 
 
 def _server_changes(name: str, running: Mapping[str, ObservedServer], backend: RenderedBackend) -> Iterator[Change]:
@@ -162,13 +167,27 @@ def _map_changes(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     """Add what is wanted, most inward map first, then take away what is not, in reverse: no lookup meets a gap."""
     steps = []
     for file in records.MAKE_ORDER:
-        running, wanted = observed.maps.get(file, {}), rendered.maps[file]
-        if running != wanted or (file in records.ORDERED_MAPS and [*running] != [*wanted]):
+        running, wanted = _parts_to_change(file, observed.maps.get(file, {}), rendered.maps[file])
+        if running or wanted:
             steps.append((file, running, records.with_additions(file, running, wanted), wanted))
     for file, running, between, _ in steps:
         yield from _map_step(file, running, between)
     for file, _, between, wanted in reversed(steps):
         yield from _map_step(file, between, wanted)
+
+
+def _parts_to_change(
+    file: str, running: Mapping[str, str], wanted: Mapping[str, str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return the entries of two maps that differ; all of them where their order counts, if any differ."""
+    if file in records.ORDERED_MAPS:
+        return ({}, {}) if [*running.items()] == [*wanted.items()] else (running, wanted)
+    changed = sorted(changed_keys(running, wanted))
+    return _part(running, changed), _part(wanted, changed)
+
+
+def _part(entries: Mapping[str, str], keys: Iterable[str]) -> Mapping[str, str]:
+    return {key: entries[key] for key in keys if key in entries}
 
 
 def _map_step(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[Change]:
@@ -184,11 +203,10 @@ def _map_step(file: str, running: Mapping[str, str], wanted: Mapping[str, str]) 
 
 def _retirements(observed: Observed, rendered: Rendered) -> Iterator[Change]:
     dynamic = Capability.DYNAMIC_BACKENDS in observed.capabilities
-    for name, running in observed.backends.items():
-        backend = rendered.backends.get(name)
+    for name in sorted(changed_keys(observed.backends, rendered.running)):
+        running, backend = observed.backends.get(name, {}), rendered.backends.get(name)
         if backend is not None:
-            if running is not backend.observed:
-                yield from (ServerRetired(name, server) for server in running if server not in backend.servers)
+            yield from (ServerRetired(name, server) for server in running if server not in backend.servers)
         elif not is_own(name):
             yield from (ServerRetired(name, server) for server in running)
             if dynamic:
@@ -202,9 +220,9 @@ def expected_after(observed: Observed, rendered: Rendered, applied: Applied) -> 
     """
     if applied.pending or applied.outcome not in (Outcome.NOOP, Outcome.RUNTIME):
         return None
-    backends: dict[str, Mapping[str, ObservedServer]] = {
-        name: {} for name in observed.backends if Capability.DYNAMIC_BACKENDS not in observed.capabilities
-    }
-    backends |= {name: backend.observed for name, backend in rendered.backends.items()}
+    backends = rendered.running
+    if Capability.DYNAMIC_BACKENDS not in observed.capabilities:
+        stay = changed_keys(observed.backends, rendered.running) - rendered.running.keys()
+        backends = Table({**{name: {} for name in stay}, **backends}) if stay else backends
     maps = {**rendered.maps, records.LOADED: observed.maps.get(records.LOADED, {})}
     return replace(observed, maps=maps, backends=backends)

@@ -41,8 +41,8 @@ class Quarantine:
 
         ``wanted`` is what all labels ask for, ``files`` are the templates.
         """
-        for candidate in (each for each in wanted.candidates if each.swarm.name in blamed):
-            name, form = candidate.swarm.name, candidate.form
+        for name in sorted(blamed.keys() & wanted.by_name.keys()):
+            form = wanted.by_name[name].form
             known = self._rejected.get(name)
             if known is not None:
                 self._rejected[name] = replace(known, refusal=replace(known.refusal, last_too=True))
@@ -53,7 +53,7 @@ class Quarantine:
         """Let go of those of which something is another now; ``files`` are None if they have not been looked at."""
         if not self._rejected:
             return
-        forms = {each.swarm.name: each.form for each in wanted.candidates}
+        forms = {name: wanted.by_name[name].form for name in self._rejected if name in wanted.by_name}
         self._rejected = {
             name: entry
             for name, entry in self._rejected.items()

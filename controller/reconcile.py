@@ -67,8 +67,8 @@ class Reconciler:
     metrics: Metrics
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     memory: Saved[Remembered] | None = None
-    forms: dict[str, LastGood] = field(default_factory=dict)
-    templates: dict[str, TemplateTexts] = field(default_factory=dict)
+    forms: Mapping[str, LastGood] = field(default_factory=dict)
+    templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
     _expected: Observed | None = None
@@ -86,7 +86,7 @@ class Reconciler:
         self._build = Builder(self.settings)
         self._render = Renderer(self.settings, self.machine)
         if self.memory is not None and (known := self.memory.load()) is not None:
-            self.forms, self.templates = dict(known.forms), dict(known.templates)
+            self.forms, self.templates = known.forms, known.templates
 
     async def reconcile(self, started: Round) -> Result:
         """Converge HAProxy to the world once.
@@ -128,7 +128,7 @@ class Reconciler:
         self._programmed = outcome.rendered
         self._remember(outcome.desired)
         self._has_converged = True
-        self._publish(outcome, snapshot)
+        self._publish(outcome)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
         is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
@@ -137,9 +137,9 @@ class Reconciler:
     def _remember(self, desired: Desired) -> None:
         """Keep what HAProxy has taken, to go back to it."""
         is_new = desired.forms != self.forms or desired.templates != self.templates
-        self.forms, self.templates = dict(desired.forms), dict(desired.templates)
+        self.forms, self.templates = desired.forms, desired.templates
         if is_new and self.memory is not None:
-            self.memory.save_soon(Remembered(self.forms, self.templates))
+            self.memory.save_soon(Remembered(dict(self.forms.items()), dict(self.templates.items())))
 
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these lines."""
@@ -162,9 +162,9 @@ class Reconciler:
                 certificates = self._refuse_certificates(error, rendered)
                 desire = partial(self._desire, snapshot=snapshot, observed=observed)
                 if not (certificates or await self._blame(error, rendered, judged, snapshot, desire)):
-                    self._fail(desired, snapshot, rendered, error)
+                    self._fail(desired, rendered, error)
             except SwarmgateError as error:
-                self._fail(desired, snapshot, rendered, error)
+                self._fail(desired, rendered, error)
 
     def _plan(self, observed: Observed, rendered: Rendered) -> Plan:
         """Return what there is to do; nothing, if HAProxy runs just this as far as is known."""
@@ -235,8 +235,8 @@ class Reconciler:
         self.refused_certificates |= refused
         return bool(news)
 
-    def _publish(self, outcome: "Converged", snapshot: Snapshot) -> None:
-        self.status.publish(outcome.desired, outcome.applied, _versions(snapshot))
+    def _publish(self, outcome: "Converged") -> None:
+        self.status.publish(outcome.desired, outcome.applied, outcome.desired.versions)
         self.metrics.reconciled(outcome.applied)
         self.metrics.services(self.status.count_by_condition())
         self.metrics.certificates(outcome.desired.certificates)
@@ -246,11 +246,11 @@ class Reconciler:
         if self.settings.display_config_on_error:
             log.error("HAProxy refused a configuration", words=error.output, configuration=redacted(rendered.config))
 
-    def _fail(self, desired: Desired, snapshot: Snapshot, rendered: Rendered, error: SwarmgateError) -> NoReturn:
+    def _fail(self, desired: Desired, rendered: Rendered, error: SwarmgateError) -> NoReturn:
         """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
         told = with_variables(error, rendered)
         failure = conditions.apply_failed(str(told))
-        self.status.publish(desired, Applied(Outcome.FAILED), _versions(snapshot), failure)
+        self.status.publish(desired, Applied(Outcome.FAILED), desired.versions, failure)
         self.metrics.services(self.status.count_by_condition())
         if told is not error and not self._has_converged and isinstance(error, ConfigRejectedError):
             raise MisconfiguredError(str(told)) from error
@@ -297,7 +297,3 @@ def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
     loaded = observed.maps.get(records.LOADED, {})
     ports = frozenset(port for port in judged.ports if tcp_frontend_key(port) not in loaded)
     return Needs(judged.hosts, ports, snapshot.certificates)
-
-
-def _versions(snapshot: Snapshot) -> dict[str, int]:
-    return {service.name: service.version for service in snapshot.services}

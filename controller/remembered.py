@@ -13,9 +13,10 @@ from pydantic import ValidationError
 
 from controller.sources.saved import Saved
 from models.base import Frozen
-from models.memo import Memo
 from models.proxy import LastGood, TemplateTexts
 from models.reading import LabelRules, read_labels
+from models.tables import Derived
+from render.texts import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +38,26 @@ class _Line(Frozen):
 
 def saved_in(path: Path, rules: LabelRules, *, interval: float = 5.0) -> Saved[Remembered]:
     """Return the file that holds what is remembered; labels are read by the ``rules`` of today."""
-    lines = Memo(_line)
-    return Saved(path, "Last good labels", read=partial(_read, rules), write=partial(_write, lines), interval=interval)
+    joined: Derived[str, _Good] = Derived(_joined)
+    lines: Text[_Good] = Text(_line)
+    return Saved(
+        path,
+        "Last good labels",
+        read=partial(_read, rules),
+        write=lambda known: lines(joined(known.forms, known.templates)).encode(),
+        interval=interval,
+    )
 
 
-def _write(lines: Memo[str, LastGood, TemplateTexts | None, bytes], known: Remembered) -> bytes:
-    content = b"".join(lines(id_, id_, good, known.templates.get(id_)) for id_, good in known.forms.items())
-    lines.forget_unused()
-    return content
+_Good = tuple[LastGood, TemplateTexts]
 
 
-def _line(id_: str, good: LastGood, texts: TemplateTexts | None) -> bytes:
-    texts = texts or TemplateTexts()
+def _joined(good: LastGood | None, texts: TemplateTexts | None) -> _Good | None:
+    return None if good is None else (good, texts or TemplateTexts())
+
+
+def _line(id_: str, known: _Good) -> str:
+    good, texts = known
     line = _Line(
         id=id_,
         name=good.form.name,
@@ -57,7 +66,7 @@ def _line(id_: str, good: LastGood, texts: TemplateTexts | None) -> bytes:
         frontend=texts.frontend,
         backend=texts.backend,
     )
-    return line.model_dump_json(exclude_defaults=True).encode() + b"\n"
+    return f"{line.model_dump_json(exclude_defaults=True)}\n"
 
 
 def _read(rules: LabelRules, content: bytes) -> Remembered:

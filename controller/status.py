@@ -18,7 +18,8 @@ from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
 from models.conditions import Condition, Reason
 from models.notices import Notice, NoticeReason
-from models.proxy import Desired
+from models.proxy import Backend, Desired
+from models.tables import Gathered, Table, changed_keys
 
 log = structlog.get_logger()
 
@@ -46,12 +47,14 @@ class StatusStore:
     """
 
     now: Callable[[], datetime]
-    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    conditions: Table[str, tuple[Condition, ...]] = field(default_factory=Table)
     notices: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
-    footprints: Mapping[str, Footprint] = field(default_factory=dict)
+    footprints: Table[str, Footprint] = field(default_factory=Table)
     desired: Desired = field(default_factory=Desired)
     _problems: Mapping[str, str] = field(default_factory=dict)
-    _judged: Mapping[str, tuple[tuple[Condition, ...], int]] = field(default_factory=dict)
+    _judged: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    _versions: Mapping[str, int] = field(default_factory=dict)
+    _backends: Gathered[str, tuple[str, ...], str, str] = field(default_factory=lambda: Gathered(_by_service, _sorted))
     _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _digest: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,20 +83,27 @@ class StatusStore:
         self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int], failure: Condition | None
     ) -> None:
         """Date and log the conditions of the services about which something new was found out."""
-        conditions: dict[str, tuple[Condition, ...]] = {}
-        for name, facts in judged.items():
-            version = versions.get(name, 0)
-            known = self._judged.get(name)
-            if known is not None and failure is None and known[0] is facts and known[1] == version:
-                conditions[name] = self.conditions[name]
-                continue
-            conditions[name] = self._with_times(name, facts, version, failure)
-            self._log_transitions(name, conditions[name])
-            self._recount(name, conditions[name])
-        for name in self.conditions.keys() - conditions.keys():
-            self._recount(name, ())
-        self._judged = {} if failure else {name: (facts, versions.get(name, 0)) for name, facts in judged.items()}
-        self.conditions = conditions
+        changed = self._changed(judged, versions) if failure is None else {*judged, *self.conditions}
+        news = {
+            name: self._news(name, judged.get(name, ()), versions.get(name, 0), failure) for name in sorted(changed)
+        }
+        self.conditions = self.conditions.revised({name: facts or None for name, facts in news.items()})
+        self._judged = {} if failure else judged
+        self._versions = versions
+
+    def _changed(self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int]) -> AbstractSet[str]:
+        """Return the services about which something else is said than before, or of another version of theirs."""
+        if not self._judged:
+            return {*judged, *self.conditions}
+        return changed_keys(self._judged, judged) | (changed_keys(self._versions, versions) & judged.keys())
+
+    def _news(
+        self, name: str, judged: tuple[Condition, ...], version: int, failure: Condition | None
+    ) -> tuple[Condition, ...]:
+        facts = self._with_times(name, judged, version, failure)
+        self._log_transitions(name, facts)
+        self._recount(name, facts)
+        return facts
 
     def _recount(self, name: str, facts: tuple[Condition, ...]) -> None:
         """Count the conditions of a service in place of those that it had."""
@@ -163,16 +173,16 @@ class StatusStore:
                 )
 
     def _log_notices(self, notices: Mapping[str, tuple[Notice, ...]]) -> None:
-        for name, news in notices.items():
-            for notice in news:
+        for name in sorted(changed_keys(self.notices, notices)):
+            for notice in notices.get(name, ()):
                 if notice not in self.notices.get(name, ()):
                     log.warning(_EVENTS[notice.reason], service=name, message=notice.message)
 
     def _take_footprints(self, desired: Desired, applied: Applied) -> None:
         """Look at the services that may have something else in HAProxy than before, and log what became of them."""
         suspects = _touched(self.desired, desired)
-        news = footprints_of(desired, suspects)
-        footprints = {name: each for name, each in self.footprints.items() if name not in suspects} | news
+        backends = self._backends(desired.backends_by_name)
+        news = {name: footprint_of(desired, backends[name]) for name in suspects if name in backends}
         for name in sorted(suspects):
             last, now = self.footprints.get(name), news.get(name)
             if last == now:
@@ -186,7 +196,7 @@ class StatusStore:
                 routes=list(shown.routes),
                 haproxy_updated_by=applied.outcome.value,
             )
-        self.footprints = footprints
+        self.footprints = self.footprints.revised({name: news.get(name) for name in suspects})
 
     def _log_certificates(self, certificates: CertificateList) -> None:
         """Tell what is wrong with certificates, once, and what is right again."""
@@ -290,36 +300,30 @@ def certificate_problems(certificates: CertificateList) -> dict[str, str]:
 
 def _touched(before: Desired, after: Desired) -> frozenset[str]:
     """Return the services some of whose backends or routes are others than before."""
-    known = {backend.name: backend for backend in before.backends}
-    found: set[str] = set()
-    for backend in after.backends:
-        last = known.pop(backend.name, None)
-        if last != backend or _leads_to(before, backend.name) != _leads_to(after, backend.name):
-            found.update(backend.services, last.services if last else ())
-    found.update(service for backend in known.values() for service in backend.services)
+    backends, routes, names = (
+        (before.backends_by_name, after.backends_by_name),
+        (before.routing.routes, after.routing.routes),
+        (before.passthrough.routes, after.passthrough.routes),
+    )
+    changed = changed_keys(*backends) | changed_keys(*routes) | changed_keys(*names)
+    found = {service for name in changed for each in backends if name in each for service in each[name].services}
     if before.tcp_frontends != after.tcp_frontends:
         found.update(frontend.service for frontend in (*before.tcp_frontends, *after.tcp_frontends))
     return frozenset(found)
 
 
-def _leads_to(desired: Desired, backend: str) -> tuple[object, ...]:
-    return (desired.routing.routes.get(backend), desired.passthrough.routes.get(backend))
+def _by_service(backend: Backend) -> Mapping[str, str]:
+    return dict.fromkeys(backend.services, backend.name)
 
 
-def footprints_of(desired: Desired, services: AbstractSet[str]) -> dict[str, Footprint]:
-    """Return what some services have in HAProxy under a desired state."""
-    backends: dict[str, list[str]] = {}
-    routes: dict[str, list[str]] = {}
-    ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
-    for backend in desired.backends:
-        if services.isdisjoint(backend.services):
-            continue
-        words = (
-            *desired.routing.routes.get(backend.name, ()),
-            *desired.passthrough.routes.get(backend.name, ()),
-            *ports.get(backend.name, ()),
-        )
-        for service in backend.services:
-            backends.setdefault(service, []).append(backend.name)
-            routes.setdefault(service, []).extend(words)
-    return {service: Footprint(tuple(names), tuple(sorted(routes[service]))) for service, names in backends.items()}
+def _sorted(names: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
+
+
+def footprint_of(desired: Desired, backends: tuple[str, ...]) -> Footprint:
+    """Return what a service has in HAProxy under a desired state, given the names of its backends."""
+    ports = {frontend.backend: f"tcp:{frontend.port}" for frontend in desired.tcp_frontends}
+    words = [ports[name] for name in backends if name in ports]
+    for name in backends:
+        words += (*desired.routing.routes.get(name, ()), *desired.passthrough.routes.get(name, ()))
+    return Footprint(backends, tuple(sorted(words)))

@@ -147,10 +147,8 @@ def is_declared(service: SwarmService) -> bool:
 
 def joined(world: Snapshot, *declared: Iterable[SwarmService]) -> Snapshot:
     """Return the world with the declared services added; of equal names the world's stays, then the first declared."""
-    by_name = {service.name: service for service in world.services}
-    known = len(by_name)
-    for service in (service for services in declared for service in services):
-        by_name.setdefault(service.name, service)
-    if len(by_name) == known:
+    found = {service.name: service for services in reversed(declared) for service in reversed([*services])}
+    by_name = found | {service.name: service for service in world.services} if found else {}
+    if len(by_name) <= len(world.services):
         return world
     return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)), certificates=world.certificates)

@@ -11,6 +11,7 @@ from models.passthrough import PassthroughTable
 from models.raw.frontend_lines import OwnRoutes
 from models.routing import RoutingTable
 from models.service import Destination, ProxyService
+from models.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +111,18 @@ class TcpFrontend:
 class Desired:
     """The whole desired state.
 
-    ``redirects`` leads from domains to the domains their requests are sent on to.
+    ``backends_by_name`` are those of all services; ``redirects`` leads from domains to the domains their requests are
+    sent on to.
 
     ``forms`` holds, by Swarm service id, the valid form each service was built from: what stays in force when its
-    next labels turn out to be of no use. ``conditions`` and ``notices`` are by service name.
+    next labels turn out to be of no use. ``conditions`` and ``notices`` are by service name, and so are ``versions``:
+    the Swarm version index that was judged.
 
     ``own_routes`` are routes that services bring in templates; ``templates`` holds, by Swarm service id, the texts of
     templates that are in force: what stays so when the files turn out to be of no use.
     """
 
-    backends: tuple[Backend, ...] = ()
+    backends_by_name: Mapping[str, Backend] = field(default_factory=Table)
     tcp_frontends: tuple[TcpFrontend, ...] = ()
     passthrough: PassthroughTable = field(default_factory=PassthroughTable)
     routing: RoutingTable = field(default_factory=RoutingTable)
@@ -130,3 +133,9 @@ class Desired:
     notices: Mapping[str, tuple[Notice, ...]] = field(default_factory=dict)
     own_routes: tuple[OwnRoutes, ...] = ()
     templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """The backends in the order of their names."""
+        return tuple(self.backends_by_name.values())

@@ -34,15 +34,13 @@ Claims of one traffic group may be the same: then what is found is not a backend
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
 
 from models.predicates import Predicate
-from models.traffic import Member, slots_of, split_name
 
 ANY_DOMAIN = "*"
 ACME_PREFIX = "/.well-known/acme-challenge"
@@ -132,6 +130,11 @@ class Claim:
         )
 
     @cached_property
+    def rank(self) -> tuple[object, ...]:
+        """Sorts claims by precedence, and those that nothing tells apart always in the same way."""
+        return (*self.precedence, self.id)
+
+    @cached_property
     def id(self) -> str:
         """A short name for the claim among the candidates of a key."""
         text = repr((self.backend, *self.identity))
@@ -182,186 +185,5 @@ class RoutingTable:
     """What answers whatever nothing else does, if that is not among the tables."""
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The routes in words, by backend."""
-
-    @property
-    def nested_wildcards(self) -> int:
-        """The largest number of wildcards that one host matches."""
-        return max((chain.count(BETWEEN_PATTERNS) for chain in self.wildcards.values()), default=0)
-
-
-def build_routing(claims: Iterable[Claim], *, default_apart: bool = False) -> tuple[RoutingTable, tuple[Conflict, ...]]:
-    """Settle who gets which route, and build the tables.
-
-    What is looked up whole or by its beginning costs next to nothing here; only claims with predicates are sorted.
-    ``default_apart`` leaves the claim for whatever nobody else answers out of the tables, for routes that are no claims
-    to come before it.
-    """
-    settled, conflicts = _settle(claims)
-    answers = [_answer(holders) for holders in settled]
-    default = next((each.claim.backend for each in answers if default_apart and each.claim.is_default), None)
-    tiers = _tiers(answer.claim for answer in answers)
-    scopes: dict[tuple[str, str], _Scope] = {}
-    for answer in answers:
-        claim = answer.claim
-        if claim.is_default and default_apart:
-            continue
-        place = (tiers[-1] if claim.is_default else claim.tier, claim.domain)
-        scope = scopes.get(place)
-        if scope is None:
-            scope = scopes[place] = _Scope()
-        scope.add(claim)
-    exacts: dict[str, str] = {}
-    prefixes: dict[str, str] = {}
-    for (tier, domain), scope in scopes.items():
-        exacts |= scope.exact_values(f"{domain}{tier}#")
-        prefixes |= scope.prefix_values(f"{domain}{tier}#")
-    tested = sorted((answer.claim for answer in answers if answer.claim.predicates), key=_rank)
-    domains, wildcards = _patterns({domain for _, domain in scopes})
-    table = RoutingTable(
-        domains=domains,
-        wildcards=wildcards,
-        exacts=dict(sorted(exacts.items())),
-        prefixes=dict(sorted(prefixes.items())),
-        rules=tuple(Rule(claim.id, claim.backend, claim.predicates) for claim in tested),
-        tiers=tiers,
-        splits=_splits(answers),
-        default=default,
-        routes=_routes(settled),
-    )
-    return table, conflicts
-
-
-def _settle(claims: Iterable[Claim]) -> tuple[list[list[Claim]], tuple[Conflict, ...]]:
-    """Give each route to the oldest claim, and to those that share it with this one."""
-    rivals: dict[tuple[object, ...], list[Claim]] = {}
-    for claim in claims:
-        rivals.setdefault(claim.identity, []).append(claim)
-    settled: list[list[Claim]] = []
-    conflicts: list[Conflict] = []
-    for group in rivals.values():
-        if len(group) == 1:
-            settled.append(group)
-            continue
-        first, *others = sorted(group, key=lambda claim: claim.seniority)
-        joined = [claim for claim in others if claim.group and claim.group == first.group]
-        conflicts.extend(Conflict(loser=claim, winner=first) for claim in others if claim not in joined)
-        settled.append([first, *joined])
-    return settled, tuple(conflicts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What answers a route: the claim to be looked up, and the backends of the slots if it is shared."""
-
-    claim: Claim
-    slots: tuple[str, ...] = ()
-
-
-def _answer(holders: Sequence[Claim]) -> _Answer:
-    """Return what answers a route that these claims hold, the oldest first."""
-    first = holders[0]
-    if len(holders) == 1 or first.group is None:
-        return _Answer(first)
-    members = [Member(claim.backend, claim.weight, claim.ready) for claim in holders]
-    return _Answer(replace(first, backend=split_name(first.group, members)), slots_of(members))
-
-
-def _splits(answers: Iterable[_Answer]) -> dict[str, str]:
-    shared = sorted((answer for answer in answers if answer.slots), key=lambda answer: answer.claim.backend)
-    return {f"{answer.claim.backend}#{slot}": backend for answer in shared for slot, backend in enumerate(answer.slots)}
-
-
-def _tiers(claims: Iterable[Claim]) -> tuple[str, ...]:
-    """Return all tiers in the order of their lookup; the two that plain services use are always there."""
-    priorities = {claim.priority for claim in claims if claim.tier != ACME_TIER} | {0}
-    return (ACME_TIER, *(f"!{each}" if each else DEFAULT_TIER for each in sorted(priorities, reverse=True)))
-
-
-def _rank(claim: Claim) -> tuple[object, ...]:
-    """Sorts claims by precedence, and those that nothing tells apart always in the same way."""
-    return (*claim.precedence, claim.id)
-
-
-class _Scope:
-    """The claims of one tier and domain pattern."""
-
-    def __init__(self) -> None:
-        self._exacts: dict[str, list[Claim]] = {}
-        self._prefixes: dict[str, list[Claim]] = {}
-        self._tested: list[Claim] = []
-
-    def add(self, claim: Claim) -> None:
-        if claim.match is PathMatch.TESTED:
-            self._tested.append(claim)
-        else:
-            places = self._exacts if claim.match is PathMatch.EXACT else self._prefixes
-            places.setdefault(claim.path, []).append(claim)
-
-    def exact_values(self, start: str) -> dict[str, str]:
-        """Return what is found for each path that is claimed exactly, by its key, which begins with ``start``."""
-        return {start + path: self._value(claims, path) for path, claims in self._exacts.items()}
-
-    def prefix_values(self, start: str) -> dict[str, str]:
-        """Return what is found for each beginning that is claimed, and for none if some claims need tests alone."""
-        values = {start + path: self._value(claims, path[:-1]) for path, claims in self._prefixes.items() if path}
-        if self._tested or "" in self._prefixes:
-            values[start] = self._value(self._prefixes.get("", []), None)
-        return values
-
-    def _value(self, claims: list[Claim], outer: str | None) -> str:
-        """Return what a key holds: candidates to test, up to the first that needs no test.
-
-        First come ``claims``, then those of the beginnings of ``outer``, longest first (None: there is none), then
-        those that are tested whatever the path.
-        """
-        if len(claims) == 1 and not claims[0].predicates:
-            return f">{claims[0].backend}"
-        ids: list[str] = []
-        for group in self._groups(claims, outer):
-            for claim in sorted(group, key=_rank):
-                if not claim.predicates:
-                    return _joined(ids) + f">{claim.backend}"
-                ids.append(claim.id)
-        return _joined(ids)
-
-    def _groups(self, claims: list[Claim], outer: str | None) -> Iterator[list[Claim]]:
-        yield claims
-        if outer is not None:
-            yield from (self._prefixes.get(outer[:length], []) for length in range(len(outer), -1, -1))
-        yield self._tested
-
-
-def _joined(ids: Sequence[str]) -> str:
-    return f"|{'|'.join(ids)}|" if ids else ""
-
-
-def _patterns(claimed: AbstractSet[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the chains of patterns by exact domain, and by the ending of wildcards, longest first."""
-    endings = sorted(
-        {pattern[1:] for pattern in claimed if pattern.startswith("*") and pattern != ANY_DOMAIN},
-        key=lambda text: (-len(text), text),
-    )
-    by_length: dict[int, set[str]] = {}
-    for ending in endings:
-        by_length.setdefault(len(ending), set()).add(ending)
-    domains = {domain: _chain(domain, by_length) for domain in sorted(claimed) if not domain.startswith("*")}
-    return domains, {ending: _chain(f"*{ending}", by_length) for ending in endings}
-
-
-def _chain(pattern: str, endings: Mapping[int, AbstractSet[str]]) -> str:
-    """Return the patterns to try for hosts that match ``pattern``: itself, the wildcards around it, and none.
-
-    ``endings`` are all wildcards' endings by length, longest first.
-    """
-    host = pattern.removeprefix("*")
-    longest = len(host) - (1 if pattern.startswith("*") else 0)
-    wider = [f"*{host[-size:]}" for size, texts in endings.items() if size <= longest and host[-size:] in texts]
-    return BETWEEN_PATTERNS.join((pattern, *wider, ANY_DOMAIN))
-
-
-def _routes(settled: Iterable[Sequence[Claim]]) -> dict[str, tuple[str, ...]]:
-    routes: dict[str, list[str]] = {}
-    for holders in settled:
-        for claim in holders:
-            routes.setdefault(claim.backend, []).append(claim.route)
-    return {backend: tuple(sorted(words)) for backend, words in routes.items()}
+    nested_wildcards: int = 0
+    """The largest number of wildcards that one host matches."""

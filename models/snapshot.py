@@ -81,6 +81,13 @@ class SwarmService(Frozen):
         return exact or frozenset(own)
 
     @cached_property
+    def converging(self) -> bool:
+        """True while it is being updated or lacks tasks."""
+        running = sum(task.state == "running" for task in self.tasks)
+        expected = self.replicas if self.replicas is not None else len(self.tasks)
+        return self.updating or running != expected or len(self.tasks) != expected
+
+    @cached_property
     def digest(self) -> bytes:
         """A digest of the content; services that did not change between two readings are not encoded again."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
@@ -118,13 +125,17 @@ class Snapshot(Frozen):
         parts = (*(service.digest for service in self.services), *(each.digest for each in self.certificates))
         return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
-    @property
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all services."""
+        return frozenset([service.name for service in self.services])
+
+    @cached_property
+    def with_tasks(self) -> frozenset[str]:
+        """The names of the services that have tasks, running or about to."""
+        return frozenset([service.name for service in self.services if service.tasks])
+
+    @cached_property
     def converging(self) -> bool:
         """True while some service is being updated or lacks tasks: its tasks are worth reading often."""
-        return any(service.updating or _lacks_tasks(service) for service in self.services)
-
-
-def _lacks_tasks(service: SwarmService) -> bool:
-    running = sum(task.state == "running" for task in service.tasks)
-    expected = service.replicas if service.replicas is not None else len(service.tasks)
-    return running != expected or len(service.tasks) != expected
+        return any(service.converging for service in self.services)

@@ -1,25 +1,34 @@
 """`render`: from the desired state to the files of one configuration, with the owner of every line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from models import passthrough, routing, traffic
 from models.certificates import DEFAULT_FILE, CertificateList
 from models.machine import Machine
-from models.memo import Memo
+from models.observed import ObservedServer
 from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.routing import RoutingTable
 from models.settings import ProxySettings
+from models.tables import Derived, Gathered, Latest, Table
 from render import records
 from render.environment import environment
-from render.files import CRT_LIST_FILE, Rendered, RenderedBackend, RenderedCertificate, RenderedServer
+from render.files import (
+    CRT_LIST_FILE,
+    Rendered,
+    RenderedBackend,
+    RenderedCertificate,
+    RenderedServer,
+    map_line,
+    map_text,
+)
 from render.logins import credentials_of
 from render.options import members_of, record_of
-from render.ownership import Block
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.sections import Section, SectionKind, tcp_frontend_name
+from render.texts import Text
 
 _SPARE_WILDCARDS = 2
 """Wildcards that one host may match before the lookup rules have to grow, which takes a reload."""
@@ -36,41 +45,73 @@ class _Backend:
     profile: Profile
     options: str
     rendered: RenderedBackend
-    block: Block
+
+    @property
+    def sections(self) -> Mapping[str, Section]:
+        """The sections that it refers to, by name."""
+        return _sections_of(self.profile)
 
 
 class Renderer:
-    """Renders one configuration after the other; a backend that is the same is not rendered again."""
+    """Renders one configuration after the other; what is about a backend that is the same is not rendered again."""
 
     def __init__(self, settings: ProxySettings, machine: Machine) -> None:
         self._settings = settings
         self._machine = machine
-        self._backends = Memo(partial(_backend, settings=settings))
-        self._last: tuple[Desired, Rendered] | None = None
+        plain = [_sections_of(profile) for profile in plain_profiles(settings)]
+        self._plain = {name: section for sections in plain for name, section in sections.items()}
+        self._made: Derived[str, _Backend] = Derived(partial(_backend, settings=settings))
+        self._backends: Derived[str, RenderedBackend] = Derived(lambda made: made.rendered)
+        self._running: Derived[str, Mapping[str, ObservedServer]] = Derived(lambda made: made.rendered.observed)
+        self._used: Gathered[str, Section, str, Section] = Gathered(lambda made: made.sections)
+        self._sections = Latest(self._shared_sections)
+        self._entries = {file: _entries(contribution) for file, contribution in _CONTRIBUTIONS.items()}
+        self._authorities: Gathered[str, str, str, str] = Gathered(_authority)
+        self._text_of_backends: Text[RenderedBackend] = Text(lambda _, backend: f"\n{backend.text}")
+        self._texts_of_maps: dict[str, Text[str]] = {}
+        self._map_files: Derived[str, bytes] = Derived(self._map_file)
+        self._domains: Derived[str, str] = Derived(lambda *values: next(filter(None, values)))
+        self._with_redirects = Latest(_with_redirects)
+        self._last = Latest(self._render)
 
     def __call__(self, desired: Desired) -> Rendered:
         """Render the whole configuration; the same input gives the same bytes on every machine."""
-        if self._last is None or self._last[0] is not desired:
-            self._last = (desired, self._render(desired))
-        return self._last[1]
+        return self._last(desired)
 
     def _render(self, desired: Desired) -> Rendered:
-        made = [self._backends(backend.name, backend) for backend in desired.backends]
-        self._backends.forget_unused()
-        sections = _sections(desired, self._settings, self._machine, made)
+        made = self._made(desired.backends_by_name)
+        backends = self._backends(made)
+        core, *ports = _own_sections(desired, self._settings, self._machine)
+        sections = (core, *self._sections(self._used(made)), *ports)
         certificates = _certificates(desired.certificates, self._settings)
-        blocks = (*(Block(section.text, section.owners) for section in sections), *(each.block for each in made))
+        domains = self._with_redirects(self._domains(*_domains(desired)), desired.redirects)
+        maps = {
+            **_maps(desired, domains, sections, certificates),
+            **{file: entries(made) for file, entries in self._entries.items()},
+        }
         return Rendered(
-            config="\n".join(block.text for block in blocks),
-            maps=_maps(desired, sections, made, certificates),
-            blocks=blocks,
-            backends={each.backend.name: each.rendered for each in made},
+            config="\n".join(each.text for each in sections) + self._text_of_backends(backends),
+            maps=maps,
+            map_files=self._map_files({file: (file, entries) for file, entries in maps.items()}),
+            sections=sections,
+            backends=backends,
+            running=self._running(made),
             certificates=certificates,
-            authorities={
-                authority_file(each.backend.identity): each.backend.identity.authority
-                for each in made
-                if each.backend.identity is not None
-            },
+            authorities=self._authorities(made),
+        )
+
+    def _map_file(self, named: tuple[str, Mapping[str, str]]) -> bytes:
+        file, entries = named
+        if not isinstance(entries, Table):
+            return map_text(entries).encode()
+        return self._texts_of_maps.setdefault(file, Text(map_line))(entries).encode()
+
+    def _shared_sections(self, used: Mapping[str, Section]) -> tuple[Section, ...]:
+        """Return the sections that backends refer to, each once, and before those that refer to it."""
+        return tuple(
+            sorted(
+                {**self._plain, **used}.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name)
+            )
         )
 
 
@@ -81,32 +122,47 @@ def render(desired: Desired, settings: ProxySettings, machine: Machine) -> Rende
 
 def _backend(backend: Backend, settings: ProxySettings) -> _Backend:
     profile = profile_of(backend, settings)
-    rendered = _rendered_backend(backend, profile)
-    block = Block(_backend_text(backend.name, rendered), (backend.service,))
-    return _Backend(backend, profile, record_of(backend), rendered, block)
+    return _Backend(backend, profile, record_of(backend), _rendered_backend(backend, profile))
+
+
+def _sections_of(profile: Profile) -> dict[str, Section]:
+    return {section.name: section for section in (*profile.needs, profile.section)}
+
+
+_CONTRIBUTIONS: Mapping[str, Callable[[_Backend], Mapping[str, str]]] = {
+    records.BACKENDS: lambda made: {made.backend.name: made.rendered.record},
+    records.OPTIONS: lambda made: {made.backend.name: made.options} if made.options else {},
+    records.MEMBERS: lambda made: members_of((made.backend,)) if made.options else {},
+    records.CREDENTIALS: lambda made: credentials_of((made.backend,)),
+}
+"""What a backend contributes to the entries of map files; what several contribute to one key is the same."""
+
+
+def _entries(contribution: Callable[[_Backend], Mapping[str, str]]) -> Gathered[str, str, str, str]:
+    return Gathered(contribution)
+
+
+def _authority(made: _Backend) -> Mapping[str, str]:
+    identity = made.backend.identity
+    return {} if identity is None else {authority_file(identity): identity.authority}
 
 
 def _maps(
     desired: Desired,
+    domains: Mapping[str, str],
     sections: Sequence[Section],
-    made: Sequence[_Backend],
     certificates: Mapping[str, RenderedCertificate],
 ) -> dict[str, Mapping[str, str]]:
-    """Return the entries of every map file."""
-    guarded = [each.backend for each in made if each.backend.user_list]
+    """Return the entries of the map files that are about more than single backends."""
     return {
-        records.DOMAINS: _domains(desired),
+        records.DOMAINS: domains,
         records.WILDCARDS: desired.routing.wildcards,
-        records.CREDENTIALS: credentials_of(guarded),
-        records.OPTIONS: {each.backend.name: each.options for each in made if each.options},
-        records.MEMBERS: members_of(each.backend for each in made if each.options),
         records.SPLITS: desired.routing.splits,
         records.EXACTS: desired.routing.exacts,
         records.PREFIXES: desired.routing.prefixes,
         records.PASSED_NAMES: desired.passthrough.names,
         records.PASSED_ENDINGS: desired.passthrough.endings,
         records.PASSED_REST: desired.passthrough.rest,
-        records.BACKENDS: {each.backend.name: each.rendered.record for each in made},
         records.CERTIFICATES: {
             file: records.certificate_record(fingerprint=each.fingerprint, filters=each.filters)
             for file, each in certificates.items()
@@ -127,24 +183,11 @@ def _certificates(certificates: CertificateList, settings: ProxySettings) -> dic
     }
 
 
-def _sections(desired: Desired, settings: ProxySettings, machine: Machine, made: Sequence[_Backend]) -> list[Section]:
-    """Return the sections in the order of the file, each once: what is referred to stands before what refers to it."""
-    users: dict[int, tuple[Profile, list[str]]] = {id(plain): (plain, []) for plain in plain_profiles(settings)}
-    for each in made:
-        users.setdefault(id(each.profile), (each.profile, []))[1].append(each.backend.service)
-    owners: dict[str, set[str]] = {}
-    used: dict[str, Section] = {}
-    for profile, services in users.values():
-        for section in (*profile.needs, profile.section):
-            used[section.name] = section
-            owners.setdefault(section.name, set()).update(services)
-    shared = [
-        Section(section.kind, section.name, section.text, tuple(sorted(owners[section.name])))
-        for section in sorted(used.values(), key=lambda section: (section.kind != SectionKind.USERS, section.name))
-    ]
-    core = Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
-    by_name = (_passthrough_section(port, desired, settings, machine) for port in desired.passthrough.ports)
-    return [core, *shared, *(_tcp_section(frontend, settings) for frontend in desired.tcp_frontends), *by_name]
+def _own_sections(desired: Desired, settings: ProxySettings, machine: Machine) -> Iterator[Section]:
+    """Give the sections that are about more than single backends, the core first."""
+    yield Section(SectionKind.CORE, "core", _core_text(desired, settings, machine))
+    yield from (_tcp_section(frontend, settings) for frontend in desired.tcp_frontends)
+    yield from (_passthrough_section(port, desired, settings, machine) for port in desired.passthrough.ports)
 
 
 def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> str:
@@ -175,12 +218,18 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
     )
 
 
-def _domains(desired: Desired) -> Mapping[str, str]:
-    """Return what domains lead to: patterns that match them, or another domain; that for any says that hosts count."""
+def _domains(desired: Desired) -> tuple[Mapping[str, str], ...]:
+    """Return what domains lead to: patterns that match them; that for any says that hosts count."""
     table = desired.routing
-    redirects = {domain: f">{target}" for domain, target in desired.redirects.items()}
-    counts = bool(table.domains or table.wildcards or redirects)
-    return {**({routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {}), **table.domains, **redirects}
+    counts = bool(table.domains or table.wildcards or desired.redirects)
+    return (table.domains, {routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {})
+
+
+def _with_redirects(domains: Mapping[str, str], redirects: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the same with the domains that lead to another domain, which are few."""
+    if not redirects:
+        return domains
+    return {**dict(domains.items()), **{domain: f">{target}" for domain, target in redirects.items()}}
 
 
 def _patterns(table: RoutingTable) -> tuple[str, ...]:
@@ -228,23 +277,26 @@ def _passthrough_section(port: PassthroughPort, desired: Desired, settings: Prox
 
 
 def _rendered_backend(backend: Backend, profile: Profile) -> RenderedBackend:
+    servers = {
+        server.name: RenderedServer(server.address, server.port, profile.server_options) for server in backend.servers
+    }
     return RenderedBackend(
         mode=backend.mode,
         profile=profile.section.name,
         record=records.backend_record(service=backend.service, profile=profile.section.name),
-        servers={
-            server.name: RenderedServer(server.address, server.port, profile.server_options)
-            for server in backend.servers
-        },
+        servers=servers,
+        owner=backend.service,
         services=backend.services,
+        sections=tuple(_sections_of(profile)),
+        text=_backend_text(backend.name, profile.section.name, servers),
     )
 
 
-def _backend_text(name: str, backend: RenderedBackend) -> str:
-    lines = [f"backend {name} from {backend.profile}"]
+def _backend_text(name: str, profile: str, servers: Mapping[str, RenderedServer]) -> str:
+    lines = [f"backend {name} from {profile}"]
     lines += [
         f"    server {server} {address_text(line.address)}:{line.port} {line.options}".rstrip()
-        for server, line in backend.servers.items()
+        for server, line in servers.items()
     ]
     return "\n".join(lines) + "\n"
 

@@ -9,6 +9,7 @@ from models.observed import ObservedServer
 from render import records
 from render.noted import Ownership
 from render.ownership import Block, ownership_of
+from render.sections import Section
 
 CONFIG_FILE = "haproxy.cfg"
 CRT_LIST_FILE = "crt-list.txt"
@@ -25,13 +26,20 @@ class RenderedServer:
 
 @dataclass(frozen=True)
 class RenderedBackend:
-    """A backend section in its parts; ``record`` is what the record map keeps for it, ``services`` are its owners."""
+    """A backend section as text and in its parts.
+
+    ``record`` is what the record map keeps for it, ``owner`` is the service that its lines are of, ``services`` are all
+    that have servers in it, ``sections`` the names of those that it refers to.
+    """
 
     mode: Literal["http", "tcp"]
     profile: str
     record: str
     servers: Mapping[str, RenderedServer]
+    owner: str = ""
     services: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    text: str = ""
 
     @cached_property
     def observed(self) -> Mapping[str, ObservedServer]:
@@ -58,15 +66,18 @@ class Rendered:
 
     ``config`` is the text of ``haproxy.cfg``; ``maps`` holds each map file's entries, in the order of the file, by
     its name relative to the configuration folder (``maps/prefixes.map``), which is also the name HAProxy knows it
-    by; ``blocks`` are the pieces that ``config`` was put together from; ``certificates`` are
-    by file name in the order of the list, the first one being the default; ``authorities`` are the contents of more
-    files, by name.
+    by, and ``map_files`` their contents, as far as they have been worked out; ``config`` is the texts of ``sections``
+    and ``backends``; ``running`` is what HAProxy says of the servers of all backends once it runs them;
+    ``certificates`` are by file name in the order of the list, the first one being the default; ``authorities`` are the
+    contents of more files, by name.
     """
 
     config: str
     maps: Mapping[str, Mapping[str, str]]
-    blocks: tuple[Block, ...] = field(default=(), repr=False)
+    map_files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    sections: tuple[Section, ...] = field(default=(), repr=False)
     backends: Mapping[str, RenderedBackend] = field(default_factory=dict)
+    running: Mapping[str, Mapping[str, ObservedServer]] = field(default_factory=dict)
     certificates: Mapping[str, RenderedCertificate] = field(default_factory=dict)
     authorities: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -85,19 +96,40 @@ class Rendered:
         owners = {name: backend.services for name, backend in self.backends.items()}
         shared: dict[str, set[str]] = {}
         for slot, backend in self.maps.get(records.SPLITS, {}).items():
-            shared.setdefault(slot.rpartition("#")[0], set()).update(owners[backend])
+            shared.setdefault(slot.rpartition("#")[0], set()).update(owners.get(backend, ()))
         return ownership_of(self.blocks, owners | {name: tuple(sorted(each)) for name, each in shared.items()})
+
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The pieces of ``config``, each with its owners."""
+        users: dict[str, set[str]] = {}
+        for backend in self.backends.values():
+            for name in backend.sections:
+                users.setdefault(name, set()).add(backend.owner)
+        return (
+            *(
+                Block(section.text, section.owners or tuple(sorted(users.get(section.name, ()))))
+                for section in self.sections
+            ),
+            *(Block(backend.text, (backend.owner,)) for backend in self.backends.values()),
+        )
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""
-        texts = {CONFIG_FILE: self.config} | {name: map_text(entries) for name, entries in self.maps.items()}
+        texts = {CONFIG_FILE: self.config}
         texts |= {name: certificate.pem for name, certificate in self.certificates.items()} | dict(self.authorities)
         if self.certificates:
             lines = (certificate.line(name) for name, certificate in self.certificates.items())
             texts[CRT_LIST_FILE] = "".join(f"{line}\n" for line in lines)
-        return {name: text.encode() for name, text in texts.items()}
+        maps = {name: self.map_files.get(name) or map_text(entries).encode() for name, entries in self.maps.items()}
+        return {name: text.encode() for name, text in texts.items()} | maps
 
 
 def map_text(entries: Mapping[str, str]) -> str:
-    """Return the text of a map file: one ``key value`` a line (Configuration manual 7.3.1, ``map``)."""
-    return "".join(f"{key} {value}\n" for key, value in entries.items())
+    """Return the text of a map file."""
+    return "".join([map_line(key, value) for key, value in entries.items()])
+
+
+def map_line(key: str, value: str) -> str:
+    """Return one entry's line (Configuration manual 7.3.1, ``map``)."""
+    return f"{key} {value}\n"

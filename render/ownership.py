@@ -14,7 +14,7 @@ _RULE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A piece of the configuration's text; ``owners`` are the services it was written for (none: for all)."""
+    """A piece of the configuration's text, and the services it was written for (none: for all)."""
 
     text: str
     owners: tuple[str, ...] = ()

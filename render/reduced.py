@@ -8,9 +8,9 @@ from itertools import islice
 from render import records
 from render.files import Rendered
 from render.noted import service_noted
-from render.ownership import Block
+from render.sections import Section, SectionKind
 
-_TO_ASK = Block("\nglobal\n    httpclient.ssl.verify none\n")
+_TO_ASK = Section(SectionKind.CORE, "questions", "\nglobal\n    httpclient.ssl.verify none\n")
 """Spares each question the loading of all the system's certificates (HAProxy 3.0 and later), half of what it takes."""
 _TELLING = frozenset({records.SPLITS})
 """Maps that tell whose lines are whose."""
@@ -21,22 +21,24 @@ def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
 
     It is good for nothing but asking HAProxy whether it would load it.
     """
-    return replace(
+    part = replace(
         rendered,
         maps={name: entries if name in _TELLING else {} for name, entries in rendered.maps.items()},
-        blocks=(blocks := (*_blocks(rendered, services), _TO_ASK)),
-        config="\n".join(block.text for block in blocks),
+        map_files={},
+        sections=(*_sections(rendered, services), _TO_ASK),
+        backends={name: backend for name, backend in rendered.backends.items() if backend.owner in services},
         certificates=dict(islice(rendered.certificates.items(), 1)),
     )
+    return replace(part, config="\n".join(block.text for block in part.blocks))
 
 
-def _blocks(rendered: Rendered, services: AbstractSet[str]) -> Iterator[Block]:
+def _sections(rendered: Rendered, services: AbstractSet[str]) -> Iterator[Section]:
     first = 1
-    for block in rendered.blocks:
+    for section, block in zip(rendered.sections, rendered.blocks, strict=False):
         if not block.owners:
-            yield Block(_text(block.text, first, rendered.owners, services))
+            yield replace(section, text=_text(block.text, first, rendered.owners, services))
         elif not services.isdisjoint(block.owners):
-            yield block
+            yield replace(section, owners=block.owners)
         first += block.text.count("\n") + 1
 
 

@@ -22,7 +22,10 @@ class SectionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A named piece of configuration text; ``owners`` are the services it was written for (none: for all)."""
+    """A named piece of configuration text; ``owners`` are the services it was written for, if for some in particular.
+
+    Those of a section that backends refer to are the services of these backends.
+    """
 
     kind: SectionKind
     name: str

@@ -7,6 +7,7 @@ force and is replaced in one step. So whatever happens at whatever moment, ``cur
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from render.files import CONFIG_FILE
@@ -22,6 +23,7 @@ class Generations:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._all = folder / "generations"
+        self._known: dict[str, _Known] = {}
 
     @property
     def config(self) -> Path:
@@ -85,7 +87,16 @@ class Generations:
 
     def _unchanged(self, current: int, files: Mapping[str, bytes]) -> frozenset[str]:
         folder = self._path(current)
-        return frozenset(name for name, content in files.items() if _read(folder / name) == content)
+        return frozenset(name for name, content in files.items() if self._holds(folder / name, name, content))
+
+    def _holds(self, path: Path, name: str, content: bytes) -> bool:
+        """Return whether a file has this content; one that is as it was written is not read."""
+        known, identity = self._known.get(name), _identity(path)
+        if identity is None:
+            return False
+        if known is None or known.identity != identity:
+            known = self._known[name] = _Known(identity, path.read_bytes())
+        return known.content == content
 
     def _fill(self, generation: int, files: Mapping[str, bytes], unchanged: frozenset[str], base: int | None) -> None:
         folder = self._path(generation)
@@ -95,9 +106,10 @@ class Generations:
             if name in unchanged and base is not None:
                 (folder / name).hardlink_to(self._path(base) / name)
             else:
-                _write(folder / name, content)
+                self._known[name] = _Known(_write(folder / name, content), content)
         for parent in {(folder / name).parent for name in files} | {self._all}:
             _sync(parent)
+        self._known = {name: known for name, known in self._known.items() if name in files}
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
@@ -118,19 +130,33 @@ def _files_below(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
 
 
-def _read(path: Path) -> bytes | None:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A file as it was last seen: what told it apart from any other file and any later state of it, and its content."""
+
+    identity: tuple[int, ...]
+    content: bytes = field(repr=False)
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
     try:
-        return path.read_bytes()
+        return _told_apart(path.stat())
     except FileNotFoundError:
         return None
 
 
-def _write(path: Path, content: bytes) -> None:
+def _told_apart(status: os.stat_result) -> tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _write(path: Path, content: bytes) -> tuple[int, ...]:
+    """Have a new file on the disk, and return its identity."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        return _told_apart(os.fstat(file.fileno()))
 
 
 def _sync(folder: Path) -> None:

@@ -6,18 +6,17 @@ look just like its removal, and its routes would go. Only what says who an objec
 what it wants (``Spec.Labels``) is needed; every other part may be missing or odd, and is then taken as absent.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import blake2b
 from ipaddress import ip_interface
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
 from pydantic_core import from_json
 
+from controller.sources.objects import Objects, objects_of
 from models.snapshot import EPOCH, Interface, Snapshot, SwarmService, Task
-
-T = TypeVar("T")
+from models.tables import Derived, Gathered, Latest
 
 NOTIFY_LABEL = "com.df.notify"
 LABEL_PREFIX = "com.df."
@@ -42,9 +41,9 @@ class _VirtualIp(NamedTuple):
 
 
 class _ServicePart(NamedTuple):
-    """What one object of ``GET /services`` says by itself; ``service`` is None if it did not opt in."""
+    """What one object of ``GET /services`` says by itself."""
 
-    service: SwarmService | None
+    service: SwarmService
     virtual_ips: tuple[_VirtualIp, ...]
 
 
@@ -69,27 +68,26 @@ class _TaskPart(NamedTuple):
     networks: tuple[tuple[str, str], ...]
 
 
-class _Joined(NamedTuple):
-    """A service with what was found elsewhere, and what it was made from."""
-
-    part: _ServicePart
-    tasks: tuple[_TaskPart, ...]
-    ingress_networks: frozenset[str]
-    names: tuple[str | None, ...]
-    service: SwarmService
-
-
 class SnapshotDecoder:
     """Decodes pairs of answers: to ``GET /services``, and to ``GET /tasks`` with desired state ``running``.
 
-    What it has decoded it remembers by its bytes, and gives the very same object again. Of the thousands of objects
-    in an answer hardly any differ from the last time, and only those are parsed.
+    What did not change since the last pair is neither parsed nor put together again, but the very same object.
     """
 
     def __init__(self, *, notify_label: str = NOTIFY_LABEL, label_prefix: str = LABEL_PREFIX) -> None:
-        self._services = _Remembered(partial(_service_part, notify_label=notify_label, label_prefix=label_prefix))
-        self._tasks = _Remembered(_task_part)
-        self._joined: dict[str, _Joined] = {}
+        self._services: Objects[_ServicePart] = Objects(
+            partial(_service_part, notify_label=notify_label, label_prefix=label_prefix)
+        )
+        self._tasks: Objects[_TaskPart] = Objects(_task_part)
+        self._ingress_networks: Gathered[str, bool, str, bool] = Gathered(_ingress_networks_seen)
+        self._names: Gathered[str, str, str, str] = Gathered(lambda task: dict(task.names))
+        self._tasks_by_service = Gathered(_by_service, _in_order)
+        self._joined: Derived[str, SwarmService] = Derived(self._join)
+        self._by_name: Gathered[str, SwarmService, tuple[str, str], SwarmService] = Gathered(
+            lambda service: {(service.name, service.id): service}
+        )
+        self._networks: tuple[Mapping[str, bool], Mapping[str, str]] = ({}, {})
+        self._snapshot = Latest(_snapshot)
 
     def decode(self, services: bytes, tasks: bytes) -> Snapshot:
         """Decode two answers.
@@ -101,91 +99,44 @@ class SnapshotDecoder:
         Raises:
             ValueError: an answer is not a list of objects that say who they are.
         """
-        task_parts = self._tasks.decode(tasks)
-        ingress_networks = frozenset().union(*{part.ingress_networks for part in task_parts})
-        names = dict(pair for pairs in {part.names for part in task_parts} for pair in pairs)
-        by_service = _by_service(task_parts)
-        joined: dict[str, _Joined] = {}
-        for part in self._services.decode(services):
-            if part.service is not None:
-                id_ = part.service.id
-                known = tuple(names.get(each.network_id) for each in part.virtual_ips)
-                joined[id_] = self._join(part.service, part, tuple(by_service.get(id_, ())), ingress_networks, known)
-        self._joined = joined
-        return Snapshot(services=tuple(sorted((each.service for each in joined.values()), key=lambda each: each.name)))
+        task_parts, service_parts = self._tasks.decode(tasks), self._services.decode(services)
+        networks = (self._ingress_networks(task_parts), self._names(task_parts))
+        affected = () if networks == self._networks else service_parts
+        self._networks = networks
+        joined = self._joined(service_parts, self._tasks_by_service(task_parts), again=affected)
+        snapshot: Snapshot = self._snapshot(self._by_name(joined))
+        return snapshot
 
-    def _join(
-        self,
-        service: SwarmService,
-        part: _ServicePart,
-        tasks: tuple[_TaskPart, ...],
-        ingress_networks: frozenset[str],
-        names: tuple[str | None, ...],
-    ) -> _Joined:
-        """Put together what was found of a service; ``names`` are those of the networks of its virtual IPs."""
-        known = self._joined.get(service.id)
-        if known is not None and known[:4] == (part, tasks, ingress_networks, names):
-            return known
-        named = zip(part.virtual_ips, names, strict=True)
-        reachable = [(each, name) for each, name in named if each.network_id not in ingress_networks]
-        networks = {each.network: name for each, name in reachable if name}
-        networks.update(pair for each in tasks for pair in each.networks)
+    def _join(self, part: _ServicePart | None, tasks: tuple[_TaskPart, ...] | None) -> SwarmService | None:
+        """Put together what was found of a service."""
+        if part is None:
+            return None
+        ingress_networks, names = self._networks
+        reachable = [each for each in part.virtual_ips if each.network_id not in ingress_networks]
+        networks = {each.network: names[each.network_id] for each in reachable if each.network_id in names}
+        networks.update(pair for each in tasks or () for pair in each.networks)
         found = {
-            "virtual_ips": tuple(each.address for each, _ in reachable),
+            "virtual_ips": tuple(each.address for each in reachable),
             "networks": dict(sorted(networks.items())),
-            "tasks": tuple(each.task for each in tasks),
+            "tasks": tuple(each.task for each in tasks or ()),
         }
-        return _Joined(part, tasks, ingress_networks, names, service.model_copy(update=found))
+        return part.service.model_copy(update=found)
 
 
-class _Remembered(Generic[T]):
-    """Decodes the objects of a JSON array, and remembers what each was decoded to as long as it is there."""
-
-    def __init__(self, decode: Callable[[Mapping[str, object]], T]) -> None:
-        self._decode = decode
-        self._known: dict[bytes, T] = {}
-
-    def decode(self, body: bytes) -> list[T]:
-        """What the objects were decoded to, in order.
-
-        Raises:
-            ValueError: it is not a JSON array of objects, or an object is refused.
-        """
-        pieces = _split(body.strip())
-        decoded: dict[bytes, T] = {}
-        in_order = []
-        for piece in pieces:
-            key = blake2b(piece, digest_size=16).digest()
-            part = self._known.get(key)
-            if part is None:
-                item = _parse_object(piece)
-                if item is None:  # An empty array, another order of keys, or no JSON at all.
-                    return [self._decode(each) for each in _objects(from_json(body))]
-                part = self._decode(item)
-            decoded[key] = part
-            in_order.append(part)
-        self._known = decoded
-        return in_order
+def _ingress_networks_seen(task: _TaskPart) -> Mapping[str, bool]:
+    return dict.fromkeys(task.ingress_networks, True)
 
 
-def _split(body: bytes) -> list[bytes]:
-    """Cut a JSON array of Docker's objects into what should be its objects; or into nothing that parses.
-
-    The cut may be at a wrong place, inside of an object. Then the pieces are no JSON, and the array has to be parsed
-    as a whole. If each of them is an object, then the array between the brackets consists of just these.
-    """
-    if not (body.startswith(b"[{") and body.endswith(b"}]")):
-        return [b""]
-    first, *others = body[1:-2].split(b'},{"ID":')
-    return [first + b"}", *(b'{"ID":' + other + b"}" for other in others)]
+def _by_service(task: _TaskPart) -> Mapping[str, _TaskPart]:
+    return {task.service_id: task}
 
 
-def _parse_object(piece: bytes) -> Mapping[str, object] | None:
-    try:
-        item = from_json(piece)
-    except ValueError:
-        return None
-    return item if isinstance(item, dict) else None
+def _in_order(tasks: Mapping[str, _TaskPart]) -> tuple[_TaskPart, ...]:
+    return tuple(sorted(tasks.values(), key=lambda part: (part.task.slot, part.task.node, part.task.id)))
+
+
+def _snapshot(services: Mapping[tuple[str, str], SwarmService]) -> Snapshot:
+    return Snapshot(services=tuple(services.values()))
 
 
 def decode_addresses(tasks: bytes) -> frozenset[str]:
@@ -194,7 +145,7 @@ def decode_addresses(tasks: bytes) -> frozenset[str]:
     Raises:
         ValueError: the answer is not a list of objects.
     """
-    items = _objects(from_json(tasks))
+    items = objects_of(from_json(tasks))
     return frozenset(str(address.ip) for item in items for each in _attachments(item) for address in each.addresses)
 
 
@@ -206,7 +157,7 @@ def decode_nodes(nodes: bytes) -> tuple[dict[str, str], ...]:
     Raises:
         ValueError: the answer is not a list of nodes.
     """
-    return tuple(sorted(map(_node, _objects(from_json(nodes))), key=lambda node: node["id"]))
+    return tuple(sorted(map(_node, objects_of(from_json(nodes))), key=lambda node: node["id"]))
 
 
 def _node(item: Mapping[str, object]) -> dict[str, str]:
@@ -233,7 +184,7 @@ def find_service_id(services: bytes, name: str) -> str | None:
     Raises:
         ValueError: the answer is not a list of services.
     """
-    items = _objects(from_json(services))
+    items = objects_of(from_json(services))
     return next((_identity(item, "ID") for item in items if _dig(item, "Spec", "Name") == name), None)
 
 
@@ -248,10 +199,11 @@ def keep_labels(labels: Mapping[str, str], notify_label: str, label_prefix: str)
     return {key: labels[key] for key in sorted(labels) if key.startswith(label_prefix) or key == notify_label}
 
 
-def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix: str) -> _ServicePart:
+def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix: str) -> _ServicePart | None:
+    """Decode a service; None if it did not opt in."""
     labels = _labels(item, "Spec")
     if not opts_in(labels, notify_label):
-        return _ServicePart(None, ())
+        return None
     previous_labels = None
     if isinstance(item.get("PreviousSpec"), dict):
         previous_labels = keep_labels(_labels(item, "PreviousSpec"), notify_label, label_prefix)
@@ -310,15 +262,6 @@ def _ingress_networks(task: Mapping[str, object]) -> frozenset[str]:
 
 def _is_ingress(network: object) -> bool:
     return _dig(network, "Spec", "Ingress") is True
-
-
-def _by_service(parts: Iterable[_TaskPart]) -> dict[str, list[_TaskPart]]:
-    found: dict[str, list[_TaskPart]] = {}
-    for part in parts:
-        found.setdefault(part.service_id, []).append(part)
-    for tasks in found.values():
-        tasks.sort(key=lambda part: (part.task.slot, part.task.node, part.task.id))
-    return found
 
 
 def _task_part(item: Mapping[str, object]) -> _TaskPart:
@@ -381,12 +324,6 @@ def _identity(item: Mapping[str, object], *path: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"an object without {'.'.join(path)}")
     return value
-
-
-def _objects(answer: object) -> list[Mapping[str, object]]:
-    if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
-        raise ValueError("not a list of objects")
-    return answer
 
 
 def _dig(value: object, *path: str) -> object:

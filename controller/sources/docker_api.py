@@ -5,7 +5,6 @@ no events for tasks, the timer in `DockerSource.watch` says so too, often while 
 """
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable
 from functools import partial
@@ -93,7 +92,7 @@ class DockerSource(HealthRecord):
         self._stirred = asyncio.Event()
         self._stirred_at = clock()
         self._changed_at = clock()
-        self._last: tuple[bytes, Snapshot] | None = None
+        self._last: tuple[tuple[bytes, ...], Snapshot] | None = None
         self._kept: tuple[bytes, tuple[Kept, ...]] = (b"[]", ())
         self._callers: tuple[float, str, frozenset[str]] | None = None
 
@@ -188,18 +187,20 @@ class DockerSource(HealthRecord):
         # reading that began after it follows. Services come first so that the tasks, which nothing tells us
         # about, are the fresher part.
         deadline = time.monotonic() + self._timeout
-        services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline)
-        tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
+        services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline).strip()
+        tasks = connection.read("/tasks", _RUNNING, deadline=deadline).strip()
         configs = connection.read("/configs", _KEPT, deadline=deadline) if self._with_declared else b"[]"
-        digest = _digest(services, tasks, configs)
-        if self._last and self._last[0] == digest:
+        answers = (services, tasks, configs)
+        if self._last and self._last[0] == answers:
             return self._last[1]
         if configs != self._kept[0]:
             self._kept = (configs, decode_configs(configs))
         kept = self._kept[1]
-        world = Snapshot(services=self._decoder.decode(services, tasks).services, certificates=certificates_of(kept))
+        world = self._decoder.decode(services, tasks)
+        if certificates := certificates_of(kept):
+            world = Snapshot(services=world.services, certificates=certificates)
         snapshot = joined(world, services_of(kept))
-        self._last = (digest, snapshot)
+        self._last = (answers, snapshot)
         self._changed_at = self._clock()
         return snapshot
 
@@ -317,14 +318,6 @@ def _decoded(call: Callable[[DockerConnection], T], connection: DockerConnection
             f"Docker Engine at {connection.docker_host}: its answer is not that of a Docker Engine ({error}); "
             "is DOCKER_HOST right?"
         ) from error
-
-
-def _digest(*bodies: bytes) -> bytes:
-    digest = hashlib.blake2b()
-    for body in bodies:
-        digest.update(len(body).to_bytes(8, "big"))
-        digest.update(body)
-    return digest.digest()
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[str], None], value: str) -> None:

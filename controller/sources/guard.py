@@ -32,7 +32,7 @@ class SnapshotGuard:
 
     def admits(self, snapshot: Snapshot) -> bool:
         """True if the snapshot is now the accepted one; False if it is held until another agrees with it."""
-        left = _names(snapshot), _with_tasks(snapshot)
+        left = snapshot.names, snapshot.with_tasks
         if is_suspicious(self.accepted, snapshot) and left != self._held:
             self._held = left
             return False
@@ -49,21 +49,12 @@ def is_suspicious(accepted: Snapshot | None, snapshot: Snapshot) -> bool:
     if accepted is None:
         return not snapshot.services
     wanting = frozenset(service.name for service in snapshot.services if service.replicas != 0)
-    served = _with_tasks(accepted) & wanting
-    return _is_loss(_names(accepted), _names(snapshot)) or _is_loss(served, _with_tasks(snapshot))
+    served = accepted.with_tasks & wanting
+    return _is_loss(accepted.names, snapshot.names) or _is_loss(served, snapshot.with_tasks)
 
 
 def _is_loss(before: frozenset[str], after: frozenset[str]) -> bool:
     return bool(before) and (not after or (len(before) >= FEW and len(before & after) * 2 < len(before)))
-
-
-def _names(snapshot: Snapshot) -> frozenset[str]:
-    return frozenset(service.name for service in snapshot.services)
-
-
-def _with_tasks(snapshot: Snapshot) -> frozenset[str]:
-    """Return the names of the services that have tasks, running or about to."""
-    return frozenset(service.name for service in snapshot.services if service.tasks)
 
 
 class GuardedSource:
@@ -147,7 +138,7 @@ class GuardedSource:
             return first
         known = len(guard.accepted.services) if guard.accepted else 0
         if known:
-            left = {"services": len(first.services), "with_tasks": len(_with_tasks(first))}
+            left = {"services": len(first.services), "with_tasks": len(first.with_tasks)}
             _log.warning("Smaller snapshot held until confirmed", **left, known=known)
         await asyncio.sleep(self._confirm_after)
         second = await self._inner.snapshot()

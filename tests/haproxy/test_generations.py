@@ -50,6 +50,29 @@ def test_same_files_are_the_same_generation(tmp_path: Path) -> None:
     assert generations.write({"haproxy.cfg": b"one", "maps/a.map": b"a"}) == first + 1
 
 
+@pytest.mark.parametrize("is_new", [False, True], ids=["same controller", "next controller"])
+def test_file_that_somebody_changed_is_written_anew(tmp_path: Path, *, is_new: bool) -> None:
+    """Whoever wrote it, and however little: it says what HAProxy runs, or it is put right."""
+    generations = Generations(tmp_path)
+    first = generations.write(FIRST)
+    generations.switch(first)
+    generations.config.write_bytes(b"eno")
+    second = (Generations(tmp_path) if is_new else generations).write(FIRST)
+    assert second != first
+    assert generations.config_of(second).read_bytes() == b"one"
+
+
+def test_what_was_refused_is_not_taken_for_what_is_there(tmp_path: Path) -> None:
+    """The next set of files is compared with those in force."""
+    generations = Generations(tmp_path)
+    first = generations.write(FIRST)
+    generations.switch(first)
+    generations.discard(generations.write(FIRST | {"haproxy.cfg": b"bad"}))
+    assert generations.write(FIRST) == first
+    third = generations.write(FIRST | {"haproxy.cfg": b"bad"})
+    assert generations.config_of(third).read_bytes() == b"bad"
+
+
 def test_current_can_go_back_and_out(tmp_path: Path) -> None:
     """As after a reload, or a first start, that failed."""
     generations = Generations(tmp_path)

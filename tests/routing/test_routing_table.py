@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from routing.matching import CHALLENGE, claim, expected_backend, normal_host
 
-from models.routing import ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS, Claim, RoutingTable, build_routing
+from models.router import build_routing
+from models.routing import ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS, Claim, RoutingTable
 
 LABELS = st.sampled_from(["a", "b", "shop", "a-b"])
 HOSTS = st.lists(LABELS, min_size=1, max_size=4).map(".".join)

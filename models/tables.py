@@ -1,0 +1,293 @@
+"""`Table`: a mapping that knows in which keys it differs from the one it was made from, and what is derived from it.
+
+A world has thousands of services, and a change touches one of them. So each step from the world to HAProxy's files is
+a table that is derived from other tables: `Derived` entry by entry, `Gathered` by what entries have in common. A step
+asks how its source differs from the one that it saw last, works out what follows from these keys alone, and revises its
+own table with it; a result that is equal to the former one is no change, and goes no further.
+
+Which keys differ is handed on with a table, for whoever saw the one before. Everybody else compares entry by entry:
+that differences are handed on saves time and decides nothing. A step that has seen nothing yet has everything to do,
+so a new step given the whole world is the plain way to the same result.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+G = TypeVar("G")
+T = TypeVar("T")
+
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Table(Mapping[K, V]):
+    """An immutable mapping in the order of its keys; no value is None.
+
+    Of tables that were made one from the other the newest has the entries, and each of the others what is different in
+    it: so making one costs as much as the change. Reading an old one as a whole, which is seldom done, costs more.
+
+    ``revision`` tells a table apart from all others, also from those that are gone; ``made_from`` is that of the table
+    it was made from, and ``changed`` are the keys in which it differs from this one.
+    """
+
+    __slots__ = ("_entries", "_former", "_newer", "_size", "changed", "made_from", "revision")
+
+    def __init__(self, entries: "Mapping[K, V] | _Entries[K, V]" = _NOTHING) -> None:
+        self._entries = entries if isinstance(entries, _Entries) else _Entries(entries)
+        self._size = len(self._entries.by_key)
+        self._newer: Table[K, V] | None = None
+        self._former: Mapping[K, V | None] = _NOTHING
+        self.revision = object()
+        self.made_from: object = None
+        self.changed: AbstractSet[K] = frozenset()
+
+    def revised(self, news: Mapping[K, V | None]) -> "Table[K, V]":
+        """Return the table with other entries for some keys (None: without one); itself if nothing is different."""
+        former = {key: self.get(key) for key in news}
+        changed = {key: value for key, value in news.items() if _differ(former[key], value)}
+        if not changed:
+            return self
+        is_newest = self._newer is None and self._entries.changes < _MOST_CHANGES
+        entries = self._entries if is_newest else _Entries(self.plain)
+        entries.change(changed)
+        after = Table[K, V](entries)
+        after.made_from, after.changed = self.revision, changed.keys()
+        if is_newest:
+            self._newer, self._former = after, {key: former[key] for key in changed}
+        return after
+
+    def get(self, key: K, default: Any = None) -> Any:  # noqa: ANN401 - as a mapping has it
+        """Return the value of a key."""
+        if self._newer is None:
+            return self._entries.by_key.get(key, default)
+        if key not in self._former:
+            return self._newer.get(key, default)
+        value = self._former[key]
+        return default if value is None else value
+
+    @property
+    def plain(self) -> dict[K, V]:
+        """The entries in no order, not to be changed, and of no use after the next revision."""
+        if self._newer is None:
+            return self._entries.by_key
+        return _changed(self._newer.plain.copy(), self._former)
+
+    @property
+    def _keys(self) -> list[Any]:
+        if self._newer is None:
+            return self._entries.keys
+        older: list[Any] = [*self.plain]
+        return sorted(older)
+
+    def __getitem__(self, key: K) -> V:
+        value: V | None = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(key) is not None  # type: ignore[arg-type]  # as in any mapping, it may be no key at all
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[K]:
+        return iter([*self._keys])
+
+    def values(self) -> Any:  # noqa: ANN401 - any iterable view; the one of `Mapping` is slow
+        """Return the values in the order of their keys."""
+        entries = self.plain
+        return [entries[key] for key in self._keys]
+
+    def items(self) -> Any:  # noqa: ANN401
+        """Return keys and values in the order of the keys, which are a set as those of a dictionary are."""
+        entries = self.plain
+        return {key: entries[key] for key in self._keys}.items()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if self is other:
+            return True
+        if len(self) != len(other) or _handed_on(self, other) or _handed_on(other, self):
+            return False
+        return self.plain == _plain(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Table({dict(self.items())!r})"
+
+
+_MOST_CHANGES = 64
+"""How many tables share their entries: as many sets of differences may be kept alive by whoever has the oldest."""
+
+
+class _Entries(Generic[K, V]):
+    """The entries of the newest of several tables, and the order of their keys once that has been asked for.
+
+    Whoever asks for an order has keys that have one.
+    """
+
+    def __init__(self, entries: Mapping[K, V]) -> None:
+        self.by_key: dict[K, V] = dict(entries)
+        self.changes = 0
+        self._in_order: list[Any] | None = None
+
+    @property
+    def keys(self) -> list[Any]:
+        """The keys in order."""
+        if self._in_order is None:
+            unsorted: list[Any] = [*self.by_key]
+            self._in_order = sorted(unsorted)
+        return self._in_order
+
+    def change(self, changed: Mapping[K, V | None]) -> None:
+        """Make them those of the next table."""
+        self.changes += 1
+        if self._in_order is not None and len(changed) > len(self._in_order) // 8:
+            self._in_order = None  # sorting them when asked for is as good
+        if self._in_order is not None:
+            _reorder(self._in_order, self.by_key, changed)
+        _changed(self.by_key, changed)
+
+
+def _changed(entries: dict[K, V], changed: Mapping[K, V | None]) -> dict[K, V]:
+    for key, value in changed.items():
+        if value is None:
+            del entries[key]
+        else:
+            entries[key] = value
+    return entries
+
+
+def _reorder(order: list[Any], entries: Mapping[K, V], changed: Mapping[K, V | None]) -> None:
+    for key, value in changed.items():
+        if value is None:
+            del order[bisect_left(order, key)]
+        elif key not in entries:
+            insort(order, key)
+
+
+def changed_keys(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K]:
+    """Return the keys whose entries differ, or that are in only one of two mappings without None."""
+    if before is after:
+        return frozenset()
+    known = _handed_on(before, after)
+    if known is not None:
+        return known
+    plain_before, plain_after = _plain(before), _plain(after)
+    if plain_before == plain_after:
+        return frozenset()
+    gone = plain_before.keys() - plain_after.keys()
+    return gone | {key for key, value in plain_after.items() if _differ(plain_before.get(key), value)}
+
+
+def _handed_on(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K] | None:
+    """Return the keys in which a table differs from the one that it was made from; None of any other two mappings."""
+    is_made_from = isinstance(after, Table) and isinstance(before, Table) and after.made_from is before.revision
+    return after.changed if isinstance(after, Table) and is_made_from else None
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not other and one != other
+
+
+def _plain(mapping: Mapping[K, V]) -> Mapping[K, V]:
+    return mapping.plain if isinstance(mapping, Table) else mapping
+
+
+class Derived(Generic[K, V]):
+    """A table that has for each key what ``function`` makes of the entries of one table or several, if not None.
+
+    Where one of several tables has no entry, the function gets None.
+    """
+
+    def __init__(self, function: Callable[..., V | None]) -> None:
+        self._function = function
+        self._sources: tuple[Mapping[K, Any], ...] = ()
+        self._table: Table[K, V] = Table()
+
+    def __call__(self, *sources: Mapping[K, Any], again: Iterable[K] = ()) -> Table[K, V]:
+        """Return the table; ``again`` are keys to be worked out even if their entries are what they were."""
+        before = self._sources or (_NOTHING,) * len(sources)
+        changed = set(again).union(*map(changed_keys, before, sources))
+        self._table = self._table.revised({key: self._made_of([each.get(key) for each in sources]) for key in changed})
+        self._sources = sources
+        return self._table
+
+    def _made_of(self, entries: list[Any]) -> V | None:
+        return None if all(entry is None for entry in entries) else self._function(*entries)
+
+
+def any_of(contributions: Mapping[Any, V]) -> V:
+    """Return one of several contributions, which are all the same."""
+    return next(iter(contributions.values()))
+
+
+class Gathered(Generic[K, V, G, T]):
+    """A table of what the entries of another one contribute, each to keys of its own choice.
+
+    ``contributions`` tells what an entry contributes; ``settle`` makes the new table's entry (None: there is none) of
+    what was contributed to one key, by the keys of the contributors, in no order.
+    """
+
+    def __init__(
+        self,
+        contributions: Callable[[Any], Mapping[G, T]],
+        settle: Callable[[Mapping[K, T]], V | None] = any_of,  # type: ignore[assignment]
+    ) -> None:
+        self._contributions = contributions
+        self._settle = settle
+        self._source: Mapping[K, Any] = _NOTHING
+        self._given: dict[K, Mapping[G, T]] = {}
+        self._gathered: dict[G, dict[K, T]] = {}
+        self._unsettled: set[G] = set()
+        self._table: Table[G, V] = Table()
+
+    def __call__(self, source: Mapping[K, Any], again: Iterable[K] = ()) -> Table[G, V]:
+        """Return the table; ``again`` are entries whose contributions may be others though they are what they were."""
+        for key in {*again, *changed_keys(self._source, source)}:
+            entry = source.get(key)
+            self._unsettled |= self._give(key, _NOTHING if entry is None else self._contributions(entry))
+        self._table = self._table.revised({key: self._settled(key) for key in self._unsettled})
+        self._source, self._unsettled = source, set()
+        return self._table
+
+    def _give(self, contributor: K, given: Mapping[G, T]) -> AbstractSet[G]:
+        """Take over what an entry contributes now, and return the keys for which that is something else."""
+        before = self._given.pop(contributor, _NOTHING)
+        changed = changed_keys(before, given)
+        for key in changed:
+            if key in given:
+                self._gathered.setdefault(key, {})[contributor] = given[key]
+            else:
+                del self._gathered[key][contributor]
+        if given:
+            self._given[contributor] = given
+        return changed
+
+    def _settled(self, key: G) -> V | None:
+        gathered = self._gathered.get(key)
+        if gathered:
+            return self._settle(gathered)
+        self._gathered.pop(key, None)
+        return None
+
+
+class Latest(Generic[V]):
+    """The last result of a function, for as long as its arguments are the same."""
+
+    def __init__(self, function: Callable[..., V]) -> None:
+        self._function = function
+        self._last: tuple[tuple[object, ...], V] | None = None
+
+    def __call__(self, *arguments: Any) -> V:  # noqa: ANN401 - whatever the function takes
+        """Return what the function makes of the arguments."""
+        if self._last is None or self._last[0] != arguments:
+            self._last = (arguments, self._function(*arguments))
+        return self._last[1]
