@@ -5,6 +5,7 @@ like code. A case is added without touching code; ``pytest --update-golden`` wri
 """
 
 import json
+import re
 import shutil
 from ipaddress import ip_network
 from pathlib import Path
@@ -21,6 +22,7 @@ from controller.pem import read_certificate, split_pem
 from controller.templates import TemplateFile
 from models.certificates import CertificateFiles, CertificateSource
 from models.proxy import Desired
+from models.service import TABLE
 from models.settings import ProxySettings
 from models.snapshot import SwarmService, Task
 from render.configuration import render
@@ -115,3 +117,10 @@ def test_haproxy_loads_the_files_without_a_warning(case: Path, version: str, tmp
     """``haproxy -c -dW`` has nothing to say."""
     files, _ = output_of(case)
     assert refusal(haproxy_binary(version), files, tmp_path) == ""
+
+
+def test_every_label_has_a_case() -> None:
+    """With an index or without one."""
+    worlds = (yaml.safe_load(path.read_text()) for path in GOLDEN.glob("*/world.yml"))
+    labels = {str(name) for world in worlds for each in world["services"].values() for name in each["labels"]}
+    assert TABLE.keys() - {re.sub(r"^com\.df\.|\.\d+$", "", name) for name in labels} == set()
