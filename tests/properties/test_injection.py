@@ -240,7 +240,7 @@ def test_any_text_as_the_name_of_a_tls_connection_adds_what_is_declared_and_noth
 def test_any_text_as_a_label_key_is_reported_or_foreign(name: str) -> None:
     """An unknown key never reaches the configuration; one that may have been meant as a restriction closes."""
     rendered = rendered_with(snapshot(*OTHERS, service("web", {**PLAIN, name: "x"})))
-    plain, closed = "backend web-be80_0 from http-c9ca293852e6", "backend web-be80_0 from http-22515d1632f9"
+    plain, closed = "backend web-be80_0 from http-1d879a62f4f8", "backend web-be80_0 from http-22515d1632f9"
     added = lines_of(rendered) - lines_of(BASE) - Counter([""])
     assert added <= Counter([plain, "    server web 10.0.1.10:80"]) or added == Counter(
         [closed, "    server web 10.0.1.10:80"]
