@@ -53,7 +53,7 @@ def test_a_problem_names_the_label_as_it_was_written() -> None:
     """The person who reads the message looks for what they wrote."""
     (problem,) = read(PLAIN | {"setHeader": "X"}).problems
     assert problem.label == "com.df.setHeader"
-    assert problem.text.startswith("com.df.setHeader='X' ")
+    assert problem.text.startswith("com.df.setHeader=(hidden) ")
 
 
 def test_search_and_replace_make_the_first_substitution() -> None:
