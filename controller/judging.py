@@ -188,6 +188,8 @@ def _names_used(found: _Found) -> Mapping[str, _Use]:
 
 
 def _oldest_first(uses: Mapping[str, _Use]) -> tuple[_Use, ...]:
+    if len(uses) == 1:  # as it nearly always is
+        return tuple(uses.values())
     return tuple(sorted(uses.values(), key=lambda use: use.candidate.seniority))
 
 
