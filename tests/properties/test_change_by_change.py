@@ -25,34 +25,49 @@ from render.files import Rendered
 
 NAMES = st.sampled_from([f"s{number}" for number in range(7)])
 DOMAINS = st.sampled_from(["x.com", "*.x.com", "*x.com", "a.x.com,y.org", "*.a.x.com", "*"])
-HTTP = st.fixed_dictionaries(
-    {"port": st.sampled_from(["80", "81"]), "servicePath": st.sampled_from(["/", "/a", "/a/b", "/a,/b", "broken"])},
-    optional={
-        "serviceDomain": DOMAINS,
-        "serviceDomainAlgo": st.sampled_from(["hdr_dom(host)", "hdr_beg(host)"]),
-        "pathType": st.sampled_from(["path", "path_beg", "path_reg"]),
-        "servicePathExclude": st.just("/a/b"),
-        "serviceHeader": st.sampled_from(["X-A:1", "X-A:1,X-B:2"]),
-        "srcPort": st.just("80"),
-        "priority": st.sampled_from(["1", "5", "-1"]),
-        "isDefaultBackend": st.just("true"),
-        "httpsPort": st.just("443"),
-        "aclName": st.sampled_from(["one", "https-one", "s1"]),
-        "trafficGroup": st.just("pool"),
-        "weight": st.sampled_from(["1", "20"]),
-        "redirectFromDomain": st.sampled_from(["old.com", "x.com"]),
-        "users": st.sampled_from(["ann:a", "ann:a,bob:b", "nobody"]),
-        "usersSecret": st.just("team"),
-        "templateFePath": st.just("fe.tmpl"),
-        "templateBePath": st.just("be.tmpl"),
-        "addReqHeader": st.just("X-C c"),
-        "servicePath.1": st.sampled_from(["/a", "/c"]),
-        "port.1": st.just("82"),
-        "serviceCert": st.just("none"),
-        "outboundHostname": st.just("db.example.com"),
-        "replicas": st.just("0"),
-        "bogus": st.just("x"),
+PATHS = st.sampled_from(["/", "/a", "/a/b", "/a,/b"])
+FEATURES: list[dict[str, str]] = [
+    {"serviceDomain": "x.com", "serviceDomainAlgo": "hdr_dom(host)"},
+    {"serviceDomain": "x.com", "serviceDomainAlgo": "hdr_beg(host)"},
+    {"pathType": "path"},
+    {"pathType": "path_reg"},
+    {"servicePathExclude": "/a/b"},
+    {"serviceHeader": "X-A:1"},
+    {"serviceHeader": "X-A:1,X-B:2"},
+    {"srcPort": "80"},
+    {"priority": "5"},
+    {"priority": "-1"},
+    {"isDefaultBackend": "true"},
+    {"httpsPort": "443"},
+    {"aclName": "one"},
+    {"aclName": "https-one"},
+    {"trafficGroup": "pool"},
+    {"trafficGroup": "pool", "weight": "20"},
+    {"redirectFromDomain": "old.com", "serviceDomain": "x.com"},
+    {"redirectFromDomain": "x.com", "serviceDomain": "y.org"},
+    {"users": "ann:a"},
+    {"users": "ann:a,bob:b"},
+    {"users": "carl", "usersSecret": "team"},
+    {"templateFePath": "fe.tmpl", "templateBePath": "be.tmpl"},
+    {"addReqHeader": "X-C c"},
+    {"servicePath.1": "/c", "port.1": "82"},
+    {"serviceCert": "none"},
+    {"outboundHostname": "db.example.com"},
+    {"replicas": "0"},
+    {"port": "broken"},
+    {"bogus": "x"},
+]
+"""What services may ask for beside a path, some of it in vain."""
+HTTP = st.builds(
+    lambda path, domain, features: {
+        "port": "80",
+        "servicePath": path,
+        **({"serviceDomain": domain} if domain else {}),
+        **{name: value for feature in features for name, value in feature.items()},
     },
+    PATHS,
+    st.one_of(st.just(""), DOMAINS),
+    st.lists(st.sampled_from(FEATURES), max_size=2),
 )
 TCP = st.fixed_dictionaries(
     {"reqMode": st.just("tcp"), "srcPort": st.sampled_from(["6379", "80"]), "port": st.just("6379")},
@@ -65,7 +80,7 @@ SNI = st.fixed_dictionaries(
 SERVICES = st.builds(
     service,
     NAMES,
-    st.one_of(HTTP, HTTP, HTTP, TCP, SNI),
+    st.one_of(HTTP, HTTP, HTTP, HTTP, TCP, SNI),
     tasks=st.integers(0, 2),
     younger=st.integers(0, 3),
     version=st.integers(1, 3),
@@ -106,14 +121,14 @@ class Step:
 STEPS = st.lists(
     st.builds(
         Step,
-        st.lists(SERVICES, max_size=2).map(tuple),
+        st.lists(SERVICES, max_size=3).map(tuple),
         st.sets(NAMES, max_size=1).map(frozenset),
-        st.one_of(st.just(frozenset()), st.just(frozenset()), st.sets(NAMES, max_size=2).map(frozenset)),
+        st.one_of(*[st.just(frozenset())] * 3, st.sets(NAMES, max_size=2).map(frozenset)),
         AROUND,
         st.booleans(),
     ),
-    min_size=2,
-    max_size=8,
+    min_size=3,
+    max_size=10,
 )
 
 
