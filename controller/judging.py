@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from itertools import compress, count
+from operator import is_not
 from typing import NamedTuple
 
 from controller.endpoints import outside_host
@@ -205,11 +207,18 @@ class _Settling:
 
 def _differing(before: tuple[SwarmService, ...], after: tuple[SwarmService, ...]) -> Mapping[str, SwarmService | None]:
     """Return the services that are other objects than before, by name; None for those that are gone."""
-    if before is after:
-        return {}
-    known, still = set(map(id, before)), set(map(id, after))
-    gone: dict[str, SwarmService | None] = {service.name: None for service in before if id(service) not in still}
-    return gone | {service.name: service for service in after if id(service) not in known}
+    begin = _same_objects(before, after)
+    old, new = before[begin:], after[begin:]
+    end = _same_objects(old[::-1], new[::-1])
+    old, new = old[: len(old) - end], new[: len(new) - end]
+    known, still = set(map(id, old)), set(map(id, new))
+    gone: dict[str, SwarmService | None] = {service.name: None for service in old if id(service) not in still}
+    return gone | {service.name: service for service in new if id(service) not in known}
+
+
+def _same_objects(one: tuple[object, ...], other: tuple[object, ...]) -> int:
+    """Return how many objects two tuples have in common at their beginning."""
+    return next(compress(count(), map(is_not, one, other)), min(len(one), len(other)))
 
 
 def judge(
@@ -236,6 +245,8 @@ def _names_used(found: _Found) -> Mapping[str, _Use]:
 
 
 def _oldest_first(uses: Mapping[str, _Use]) -> tuple[_Use, ...]:
+    if len(uses) == 1:  # as it nearly always is
+        return tuple(uses.values())
     return tuple(sorted(uses.values(), key=lambda use: use.candidate.seniority))
 
 

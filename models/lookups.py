@@ -88,8 +88,10 @@ class Lookups:
         return _joined(ids)
 
     def _candidates(self, place: Place) -> Iterator[Claim]:
-        for each in (place, *place.wider, place.at(PathMatch.TESTED, "")):
+        yield from self._places.get(place, ())
+        for each in place.wider:
             yield from self._places.get(each, ())
+        yield from self._places.get(place.at(PathMatch.TESTED, ""), ())
 
 
 def _by_key(found: Mapping[Place, str | None], match: PathMatch) -> dict[str, str | None]:

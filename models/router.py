@@ -5,15 +5,18 @@ place, and so are the candidates of longer paths that nobody answers for certain
 pattern on the way of hosts (`Patterns`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
 from models.lookups import Lookups, Place
 from models.patterns import Patterns
 from models.routing import ACME_TIER, DEFAULT_TIER, Claim, Conflict, PathMatch, RoutingTable, Rule
-from models.tables import Derived, Gathered, Latest, Table
+from models.tables import Derived, Gathered, Latest
 from models.traffic import Member, slots_of, split_name
+
+T = TypeVar("T")
 
 Identity = tuple[object, ...]
 """`Claim.identity`: claims that are the same are rivals."""
@@ -50,6 +53,13 @@ class _Route:
     slots: tuple[str, ...] = ()
 
 
+class _Placed(NamedTuple):
+    """A claim with the place where it is looked up."""
+
+    place: Place
+    claim: Claim
+
+
 class Router:
     """Settles the claims of one world after the other."""
 
@@ -62,7 +72,8 @@ class Router:
         self._defaults: Derived[Identity, Claim] = Derived(_default)
         self._tested: Derived[Identity, Claim] = Derived(_tested)
         self._shared: Derived[Identity, _Route] = Derived(lambda route: route if route.slots else None)
-        self._places = Gathered(self._by_place, _in_order_of_rank)
+        self._placed: Derived[Identity, _Placed] = Derived(self._place)
+        self._places = Gathered(_by_place, _in_order_of_rank)
         self._lookups = Lookups()
         self._patterns = Patterns()
         self._tiers = Latest(_tiers)
@@ -83,7 +94,7 @@ class Router:
         routes = self._routes(claims)
         tiers = self._tiers(self._priorities(routes))
         defaults = self._defaults(routes)
-        places = self._placed(routes, None if default_apart else tiers[-1], defaults)
+        places = self._places(self._placed_in(routes, None if default_apart else tiers[-1], defaults))
         lookups = self._lookups(places)
         patterns = self._patterns(places)
         table = RoutingTable(
@@ -100,23 +111,21 @@ class Router:
         )
         return Routing(table, self._lost(routes), self._won(routes))
 
-    def _placed(
-        self,
-        routes: Mapping[Identity, _Route],
-        last_tier: str | None,
-        defaults: Mapping[Identity, Claim],
-    ) -> Table[Place, tuple[Claim, ...]]:
-        """Return the answers by their places; the default's is in the last tier, or nowhere."""
+    def _placed_in(
+        self, routes: Mapping[Identity, _Route], last_tier: str | None, defaults: Mapping[Identity, Claim]
+    ) -> Mapping[Identity, _Placed]:
+        """Return where the answers are looked up; the default's is in the last tier, or nowhere."""
         moved = defaults if last_tier != self._last_tier else ()
         self._last_tier = last_tier
-        return self._places(routes, again=moved)
+        return self._placed(routes, again=moved)
 
-    def _by_place(self, route: _Route) -> Mapping[Place, Claim]:
+    def _place(self, route: _Route) -> _Placed | None:
         claim = route.answer
         tier = self._last_tier if claim.is_default else claim.tier
         if tier is None:
-            return {}
-        return {Place(claim.domain, tier, claim.match, "" if claim.match is PathMatch.TESTED else claim.path): claim}
+            return None
+        path = "" if claim.match is PathMatch.TESTED else claim.path
+        return _Placed(Place(claim.domain, tier, claim.match, path), claim)
 
 
 def _by_identity(claims: Iterable[Claim]) -> Mapping[Identity, tuple[Claim, ...]]:
@@ -128,7 +137,7 @@ def _by_identity(claims: Iterable[Claim]) -> Mapping[Identity, tuple[Claim, ...]
 
 def _settled(rivals: Mapping[str, Sequence[Claim]]) -> _Route:
     """Give a route to the oldest claim, and to those that share it with this one."""
-    first, *others = sorted((claim for claims in rivals.values() for claim in claims), key=lambda each: each.seniority)
+    first, *others = _sorted([*chain.from_iterable(rivals.values())], key=lambda claim: claim.seniority)
     joined = [claim for claim in others if claim.group and claim.group == first.group]
     conflicts = tuple(Conflict(loser=claim, winner=first) for claim in others if claim not in joined)
     if not joined or first.group is None:
@@ -186,8 +195,17 @@ def _tiers(priorities: Iterable[int]) -> tuple[str, ...]:
     return (ACME_TIER, *(f"!{each}" if each else DEFAULT_TIER for each in in_order))
 
 
+def _by_place(placed: _Placed) -> Mapping[Place, Claim]:
+    return {placed.place: placed.claim}
+
+
 def _in_order_of_rank(claims: Mapping[Identity, Claim]) -> tuple[Claim, ...]:
-    return tuple(sorted(claims.values(), key=lambda claim: claim.rank))
+    return tuple(_sorted(claims.values(), key=lambda claim: claim.rank))
+
+
+def _sorted(items: Collection[T], key: Callable[[T], Any]) -> Collection[T]:
+    """Sort, unless there is only one: as it nearly always is, and keys cost something."""
+    return sorted(items, key=key) if len(items) > 1 else items
 
 
 def _rules(tested: Mapping[Identity, Claim]) -> tuple[Rule, ...]:

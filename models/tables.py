@@ -47,7 +47,8 @@ class Table(Mapping[K, V]):
 
     def revised(self, news: Mapping[K, V | None]) -> "Table[K, V]":
         """Return the table with other entries for some keys (None: without one); itself if nothing is different."""
-        former = {key: self.get(key) for key in news}
+        look_up = self._entries.by_key.get if self._newer is None else self.get
+        former = {key: look_up(key) for key in news}
         changed = {key: value for key, value in news.items() if _differ(former[key], value)}
         if not changed:
             return self
@@ -177,6 +178,8 @@ def changed_keys(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K]:
     """Return the keys whose entries differ, or that are in only one of two mappings without None."""
     if before is after:
         return frozenset()
+    if not before or not after:
+        return (before or after).keys()
     known = _handed_on(before, after)
     if known is not None:
         return known
@@ -189,8 +192,9 @@ def changed_keys(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K]:
 
 def _handed_on(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K] | None:
     """Return the keys in which a table differs from the one that it was made from; None of any other two mappings."""
-    is_made_from = isinstance(after, Table) and isinstance(before, Table) and after.made_from is before.revision
-    return after.changed if isinstance(after, Table) and is_made_from else None
+    if type(before) is Table and type(after) is Table and after.made_from is before.revision:
+        return after.changed
+    return None
 
 
 def _differ(one: object, other: object) -> bool:
@@ -198,7 +202,7 @@ def _differ(one: object, other: object) -> bool:
 
 
 def _plain(mapping: Mapping[K, V]) -> Mapping[K, V]:
-    return mapping.plain if isinstance(mapping, Table) else mapping
+    return mapping.plain if type(mapping) is Table else mapping
 
 
 class Derived(Generic[K, V]):
@@ -210,18 +214,21 @@ class Derived(Generic[K, V]):
     def __init__(self, function: Callable[..., V | None]) -> None:
         self._function = function
         self._sources: tuple[Mapping[K, Any], ...] = ()
+        self._again: set[K] = set()
         self._table: Table[K, V] = Table()
 
     def __call__(self, *sources: Mapping[K, Any], again: Iterable[K] = ()) -> Table[K, V]:
         """Return the table; ``again`` are keys to be worked out even if their entries are what they were."""
         before = self._sources or (_NOTHING,) * len(sources)
-        changed = set(again).union(*map(changed_keys, before, sources))
-        self._table = self._table.revised({key: self._made_of([each.get(key) for each in sources]) for key in changed})
-        self._sources = sources
+        self._again.update(again)
+        changed = self._again.union(*map(changed_keys, before, sources))
+        self._table = self._table.revised({key: self._made_of(key, sources) for key in changed})
+        self._sources, self._again = sources, set()
         return self._table
 
-    def _made_of(self, entries: list[Any]) -> V | None:
-        return None if all(entry is None for entry in entries) else self._function(*entries)
+    def _made_of(self, key: K, sources: tuple[Mapping[K, Any], ...]) -> V | None:
+        entries = [each.get(key) for each in sources]
+        return self._function(*entries) if any(entry is not None for entry in entries) else None
 
 
 def any_of(contributions: Mapping[Any, V]) -> V:
@@ -232,8 +239,8 @@ def any_of(contributions: Mapping[Any, V]) -> V:
 class Gathered(Generic[K, V, G, T]):
     """A table of what the entries of another one contribute, each to keys of its own choice.
 
-    ``contributions`` tells what an entry contributes; ``settle`` makes the new table's entry (None: there is none) of
-    what was contributed to one key, by the keys of the contributors, in no order.
+    ``contributions`` tells what an entry contributes, which follows from the entry alone. ``settle`` makes the new
+    table's entry (None: there is none) of what was contributed to one key, by the keys of the contributors in no order.
     """
 
     def __init__(
@@ -244,39 +251,52 @@ class Gathered(Generic[K, V, G, T]):
         self._contributions = contributions
         self._settle = settle
         self._source: Mapping[K, Any] = _NOTHING
-        self._given: dict[K, Mapping[G, T]] = {}
-        self._gathered: dict[G, dict[K, T]] = {}
+        self._gathered: dict[G, tuple[K, T] | dict[K, T]] = {}
         self._unsettled: set[G] = set()
         self._table: Table[G, V] = Table()
 
-    def __call__(self, source: Mapping[K, Any], again: Iterable[K] = ()) -> Table[G, V]:
-        """Return the table; ``again`` are entries whose contributions may be others though they are what they were."""
-        for key in {*again, *changed_keys(self._source, source)}:
-            entry = source.get(key)
-            self._unsettled |= self._give(key, _NOTHING if entry is None else self._contributions(entry))
+    def __call__(self, source: Mapping[K, Any]) -> Table[G, V]:
+        """Return the table."""
+        changed = changed_keys(self._source, source)
+        given = [(key, self._given(self._source, key), self._given(source, key)) for key in changed]
+        for contributor, before, after in given:
+            self._take_over(contributor, before, after)
+        self._source = source
         self._table = self._table.revised({key: self._settled(key) for key in self._unsettled})
-        self._source, self._unsettled = source, set()
+        self._unsettled = set()
         return self._table
 
-    def _give(self, contributor: K, given: Mapping[G, T]) -> AbstractSet[G]:
-        """Take over what an entry contributes now, and return the keys for which that is something else."""
-        before = self._given.pop(contributor, _NOTHING)
-        changed = changed_keys(before, given)
-        for key in changed:
-            if key in given:
-                self._gathered.setdefault(key, {})[contributor] = given[key]
+    def _given(self, source: Mapping[K, Any], contributor: K) -> Mapping[G, T]:
+        entry = source.get(contributor)
+        return _NOTHING if entry is None else self._contributions(entry)
+
+    def _take_over(self, contributor: K, before: Mapping[G, T], after: Mapping[G, T]) -> None:
+        """Take over what an entry contributes now, and note the keys for which that is something else."""
+        for key in changed_keys(before, after):
+            self._unsettled.add(key)
+            gathered = self._gathered.get(key)
+            if isinstance(gathered, tuple):  # most have one contributor, for whom a mapping would be a waste
+                gathered = dict((gathered,))
+            gathered = {} if gathered is None else gathered
+            if key in after:
+                gathered[contributor] = after[key]
             else:
-                del self._gathered[key][contributor]
-        if given:
-            self._given[contributor] = given
-        return changed
+                del gathered[contributor]
+            self._keep(key, gathered)
+
+    def _keep(self, key: G, gathered: dict[K, T]) -> None:
+        if len(gathered) > 1:
+            self._gathered[key] = gathered
+        elif gathered:
+            (self._gathered[key],) = gathered.items()
+        else:
+            del self._gathered[key]
 
     def _settled(self, key: G) -> V | None:
         gathered = self._gathered.get(key)
-        if gathered:
-            return self._settle(gathered)
-        self._gathered.pop(key, None)
-        return None
+        if gathered is None:
+            return None
+        return self._settle(dict((gathered,)) if isinstance(gathered, tuple) else gathered)
 
 
 class Latest(Generic[V]):

@@ -3,6 +3,9 @@
 import pytest
 from builders import condition, desired_of, reasons, routes, service, snapshot
 
+from controller.judging import Judge, judge
+from models.settings import ProxySettings
+
 GOOD = {"servicePath": "/good", "port": "80"}
 BROKEN = {"servicePath": "/new", "port": "http"}
 
@@ -134,3 +137,14 @@ def test_rejected_service_is_left_out_with_haproxys_own_words() -> None:
     fact = condition(desired, "web", "Programmed")
     assert fact.reason == "ConfigRejected"
     assert fact.message.endswith(": unknown keyword 'x'")
+
+
+def test_judge_follows_the_forms_in_force() -> None:
+    """The labels stay what they are, broken; what there is to go back to comes and goes."""
+    forms = desired_of(snapshot(service(labels=GOOD))).forms
+    broken = snapshot(service(labels=BROKEN))
+    judge_worlds = Judge(ProxySettings())
+    for known in ({}, forms, {}, forms):
+        judged = judge_worlds(broken, forms=known, rejected={})
+        assert judged == judge(broken, ProxySettings(), forms=known, rejected={})
+        assert bool(judged.candidates) == bool(known)

@@ -107,7 +107,19 @@ def test_failure_forgets_nothing() -> None:
     with pytest.raises(ValueError, match="not now"):
         gathered({"a": 1, "b": 2})
     fails[0] = False
-    assert gathered({"a": 1, "b": 2}) == {"sum": 3}
+    assert gathered({"b": 2}) == {"sum": 2}
+
+
+def test_what_is_to_be_worked_out_again_is_so_after_a_failure() -> None:
+    """Though it is asked for only once."""
+    factor: list[float] = [1]
+    derived: Derived[str, float] = Derived(lambda number: number / factor[0])
+    assert derived({"a": 6}) == {"a": 6}
+    factor[0] = 0
+    with pytest.raises(ZeroDivisionError):
+        derived({"a": 6}, again=["a"])
+    factor[0] = 2
+    assert derived({"a": 6}) == {"a": 3}
 
 
 def test_latest_result_stays_while_the_arguments_do() -> None:
