@@ -29,6 +29,12 @@ def backend() -> Iterator[int]:
         yield port
 
 
+@pytest.fixture
+def stack_file(folder: Path) -> Path:
+    """Where the stack file of a test is."""
+    return folder / "stack.yml"
+
+
 MakeProxy = Callable[..., Proxy]
 MakeListener = Callable[..., Role]
 

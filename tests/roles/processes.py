@@ -20,6 +20,8 @@ from haproxy.loopback import free_port
 from roles.nursery import Forked
 
 T = TypeVar("T")
+Services = dict[str, dict[str, object]]
+"""Labels without their prefix, by service."""
 
 SWARMGATE = Path(sys.executable).with_name("swarmgate")
 DEADLINE = 20.0
@@ -60,6 +62,13 @@ def stack(services: Mapping[str, Mapping[str, object]]) -> str:
             }
         }
     )
+
+
+def put(stack_file: Path, services: Services) -> None:
+    """Replace the stack file in one step."""
+    fresh = stack_file.with_suffix(".new")
+    fresh.write_text(stack(services), encoding="utf-8")
+    fresh.replace(stack_file)
 
 
 def plain(port: int, path: str, **more: object) -> dict[str, object]:

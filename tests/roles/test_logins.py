@@ -4,7 +4,6 @@ import base64
 import socket
 from pathlib import Path
 
-import pytest
 from roles.conftest import MakeProxy
 from roles.processes import Proxy, eventually, plain, stack
 
@@ -26,12 +25,6 @@ def remembered(proxy: Proxy) -> int:
         connection.sendall(b"show table table:logins\n")
         connection.shutdown(socket.SHUT_WR)
         return connection.makefile().read().count("key=")
-
-
-@pytest.fixture
-def stack_file(folder: Path) -> Path:
-    """Where the stack file of a test is."""
-    return folder / "stack.yml"
 
 
 def test_users_change_without_a_reload(

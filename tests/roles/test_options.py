@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from haproxy.loopback import QuietServer, serving
 from roles.conftest import MakeProxy
-from roles.processes import Proxy, eventually, plain, stack
+from roles.processes import Proxy, Services, eventually, plain, put
 from tls.authorities import Authority
 
 INSIDE, ELSEWHERE = "10.1.1.1", "192.0.2.1"
-Services = dict[str, dict[str, object]]
 
 
 class Patient(socketserver.StreamRequestHandler):
@@ -44,19 +43,6 @@ def upstream() -> Iterator[int]:
     """The port of a service that takes its time."""
     with QuietServer(("127.0.0.1", 0), Patient) as server, serving(server):
         yield server.server_port
-
-
-@pytest.fixture
-def stack_file(folder: Path) -> Path:
-    """Where the stack file of a test is."""
-    return folder / "stack.yml"
-
-
-def put(stack_file: Path, services: Services) -> None:
-    """Replace the stack file in one step."""
-    fresh = stack_file.with_suffix(".new")
-    fresh.write_text(stack(services), encoding="utf-8")
-    fresh.replace(stack_file)
 
 
 def haproxy_reloads(proxy: Proxy) -> int:

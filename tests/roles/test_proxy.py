@@ -9,22 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from roles.conftest import MakeProxy
-from roles.processes import Proxy, eventually, plain, stack
-
-Services = dict[str, dict[str, object]]
-
-
-@pytest.fixture
-def stack_file(folder: Path) -> Path:
-    """Where the stack file of a test is."""
-    return folder / "stack.yml"
-
-
-def put(stack_file: Path, services: Services) -> None:
-    """Replace the stack file in one step."""
-    fresh = stack_file.with_suffix(".new")
-    fresh.write_text(stack(services), encoding="utf-8")
-    fresh.replace(stack_file)
+from roles.processes import Proxy, eventually, plain, put
 
 
 @pytest.fixture
