@@ -22,8 +22,9 @@ BURST = 300
 STAGES = ("source", "observe", "judge", "build", "render", "plan", "apply")
 _PROFILED_LINES = 60
 
-NOTHING, RESYNC, ADDED, RELABELLED, REMOVED = (
+NOTHING, WHOLE, RESYNC, ADDED, RELABELLED, REMOVED = (
     "nothing changed",
+    "nothing changed, the Swarm read as a whole",
     "nothing changed, HAProxy asked anew",
     "one added",
     "one re-labelled",
@@ -32,6 +33,7 @@ NOTHING, RESYNC, ADDED, RELABELLED, REMOVED = (
 MANY = f"{BURST} added at once"
 _LIMITS = {
     NOTHING: Limit(at_most=50),
+    WHOLE: Limit(at_most=50),
     ADDED: Limit(at_most=100),
     RELABELLED: Limit(at_most=100),
     REMOVED: Limit(at_most=100),
@@ -111,7 +113,7 @@ def _rows(kind: Kind, *, promised: bool) -> Iterator[Measurement]:
     yield Measurement(f"pass: {name}", kind.milliseconds, "ms", limit, note=kind.note)
     if not promised:
         return
-    if kind.what == NOTHING:
+    if kind.what in {NOTHING, WHOLE}:
         # The least of all passes: the snapshot of an earlier change may be saved in the background of any of them.
         yield Measurement(f"bytes written: {name}", min(each.written for each in kind.passes), "bytes", Limit(0, 0))
         yield Measurement(f"commands: {name}", max(each.commands for each in kind.passes), "", Limit(0, 0))
@@ -141,30 +143,30 @@ async def _measure(context: Context, world: World, size: int) -> tuple[list[Kind
 
 
 async def _passes(context: Context, made: Rig, world: World, size: int) -> AsyncIterator[tuple[str, Pass]]:
-    docker = made.engine
     yield "start", await made.converge()
     await made.converge()  # the first pass after a start asks HAProxy
     for turn in context.turns(full=7, quick=3):
         fresh = ("plain", size + turn, made.origin)
         yield NOTHING, await made.converge()
+        yield WHOLE, await made.converge(doubt=True)
         yield RESYNC, await made.converge(resync=True)
-        docker.call("add", *fresh)
+        await made.change("add", *fresh)
         yield ADDED, await made.converge()
-        docker.call("relabel", *fresh, turn)
+        await made.change("relabel", *fresh, turn)
         yield RELABELLED, await made.converge()
-        docker.call("remove", fresh[1])
+        await made.change("remove", fresh[1])
         yield REMOVED, await made.converge()
     for turn in context.turns(full=3, quick=1):
         first = size + 1000 * (turn + 1)
-        docker.call("extend", world, first, BURST, made.origin)
+        await made.change("extend", world, first, BURST, made.origin)
         yield MANY, await made.converge()
-        docker.call("remove", first, BURST)
+        await made.change("remove", first, BURST)
         yield f"{BURST} removed at once", await made.converge()
 
 
 async def _reloading(made: Rig, size: int) -> AsyncIterator[str]:
     for number, kind in enumerate(KINDS, start=size + 5000):
-        made.engine.call("add", kind, number, made.origin)
+        await made.change("add", kind, number, made.origin)
         if (await made.converge()).reloads:
             yield kind
 
@@ -176,7 +178,7 @@ async def _profile(context: Context, made: Rig, world: World, size: int) -> None
     causes |= {"nothing": (), "added": ("add", *fresh), "relabelled": ("relabel", *fresh, 1)}
     for name, command in causes.items():
         if command:
-            made.engine.call(*map(str, command[:1]), *command[1:])
+            await made.change(*map(str, command[:1]), *command[1:])
         profiler = cProfile.Profile()
         profiler.enable()
         await made.converge()

@@ -9,7 +9,7 @@ from benchmarks.control_plane import WORLDS
 from benchmarks.engine import READS, Engine, engine
 from benchmarks.measurement import Curve, Finding, Limit, Measurement, median
 from benchmarks.world import World
-from controller.sources.decode import SnapshotDecoder
+from controller.sources.decode import SnapshotDecoder, service_ids
 from controller.sources.docker_api import DockerSource
 from controller.sources.docker_connection import DockerConnection
 
@@ -35,17 +35,28 @@ def _measure(context: Context, world: World, size: int, curve: Curve) -> Iterato
         lengths = docker.call("warm")
         where = f"{size:,} {world}"
         yield Measurement(
-            f"Docker's answers per pass, {where}",
+            f"Docker's answers to a reading of everything, {where}",
             sum(lengths) / 1e6,
             "MB",
             note=f"services {lengths[0]:,} bytes, tasks {lengths[1]:,}",
         )
+        yield Measurement(f"Docker's answers after an event, {where}", _one(docker) / 1e3, "kB")
         readings, asked = _readings(context, docker, origin)
-        yield Measurement(f"requests to Docker per pass, {where}", asked, "", _QUESTIONS)
+        yield Measurement(f"requests to Docker per reading, {where}", asked, "", _QUESTIONS)
         for what, seconds in readings.items():
             curve.add(what, size, median(seconds) * 1e3)
             limit = _PROMISED if what == _UNCHANGED and size == context.large else None
             yield Measurement(f"{what}, {where}", median(seconds) * 1e3, "ms", limit)
+
+
+def _one(docker: Engine) -> int:
+    """Return the bytes that Docker answers when it is asked for one service and its tasks."""
+    connection = DockerConnection(docker.docker_host, timeout=_LIMIT)
+    deadline = time.monotonic() + _LIMIT
+    services = connection.read("/services", {"name": ("s00000",)}, deadline=deadline)
+    tasks = connection.read("/tasks", {"service": service_ids(services)}, deadline=deadline)
+    connection.close()
+    return len(services) + len(tasks)
 
 
 def _readings(context: Context, docker: Engine, origin: int) -> tuple[dict[str, list[float]], float]:

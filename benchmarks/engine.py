@@ -27,7 +27,7 @@ READS: tuple[tuple[str, dict[str, list[str]]], ...] = (
     ("/services", {"label": ["com.df.notify"]}),
     ("/tasks", {"desired-state": ["running"]}),
 )
-"""What a pass of the controller asks for."""
+"""What a reading of everything asks for."""
 _DIGEST = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
 

@@ -33,6 +33,7 @@ from controller.reconcile import Reconciler
 from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
+from controller.sources.health import HealthySource
 from controller.status import StatusStore
 from controller.surroundings import read_surroundings
 from controller.template_folder import TemplateFolder
@@ -43,6 +44,9 @@ _INSIDE = {"judge": "_judge_world", "build": "_build"}
 _SELDOM = (50_000, 50, 100)
 """When the proxy has Python look for reference cycles (`controller.app`)."""
 _LIMIT = 120.0
+_NEVER = 3600.0
+_QUIET = 0.05
+"""Seconds without a further event after which all are taken to have come."""
 
 
 @dataclass(slots=True)
@@ -95,7 +99,7 @@ def timed(spent: defaultdict[str, float], name: str) -> Iterator[None]:
 
 
 class Rig:
-    """A reconciler with its source and its HAProxy; `converge` runs a pass.
+    """A reconciler with its source, which follows the engine's events, and its HAProxy; `converge` runs a pass.
 
     ``origin`` is the port of the services, ``files`` is where HAProxy's configuration is.
     """
@@ -103,6 +107,7 @@ class Rig:
     def __init__(
         self,
         engine: Engine,
+        source: HealthySource,
         reconciler: Reconciler,
         metrics: StageMetrics,
         dataplane: HAProxyDataplane,
@@ -114,13 +119,38 @@ class Rig:
         self.reconciler = reconciler
         self.origin = origin
         self.files = files
+        self._source = source
         self._metrics = metrics
         self._dataplane = dataplane
+        self._events = 0
         self._counts: Counter[str] = Counter()
 
-    async def converge(self, *, resync: bool = False) -> Pass:
-        """Reconcile until HAProxy runs what the Swarm says, and tell what it took; waiting is not counted."""
+    async def change(self, command: str, *arguments: object) -> None:
+        """Have the engine do something, and wait until the source has been told."""
+        events = self._events
+        self.engine.call(command, *arguments)
+        while self._events == events:  # noqa: ASYNC110 - it is the source that is told
+            await asyncio.sleep(_QUIET)
+        while events != self._events:
+            events = self._events
+            await asyncio.sleep(_QUIET)
+
+    async def follow(self) -> None:
+        """Follow the engine's events."""
+
+        def note(reason: str) -> None:
+            self._events += reason != "poll"
+
+        await self._source.watch(note)
+
+    async def converge(self, *, resync: bool = False, doubt: bool = False) -> Pass:
+        """Reconcile until HAProxy runs what the Swarm says, and tell what it took; waiting is not counted.
+
+        ``resync`` has HAProxy asked anew what it runs, ``doubt`` has the Swarm read as a whole.
+        """
         self.engine.call("warm")
+        if doubt:
+            self._source.doubt()
         self._metrics.spent.clear()
         self._metrics.outcomes.clear()
         done, reloads = Pass(), await self._reloads()
@@ -185,7 +215,8 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
         dataplane = HAProxyDataplane(context.haproxy, state_dir=state, run_dir=run, load_limit=_LIMIT)
         metrics = StageMetrics()
         with engine(folder / "docker.sock", world, size, origin) as docker:
-            guarded = GuardedSource(DockerSource(docker.docker_host, timeout=_LIMIT), state)
+            source = DockerSource(docker.docker_host, timeout=_LIMIT, slow_poll=_NEVER)
+            guarded = GuardedSource(source, state)
             declared = read_declarations(guarded, settings, {}, folder, listeners=None)
             certificates = CertificateStore(folder / "certs", folder / "secrets", state)
             reconciler = Reconciler(
@@ -204,11 +235,22 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 metrics=metrics,
             )
             _tell_inside(reconciler, metrics.spent)
-            made = Rig(docker, reconciler, metrics, dataplane, origin=origin, files=state / "haproxy" / "current")
+            made = Rig(
+                docker,
+                declared.source,
+                reconciler,
+                metrics,
+                dataplane,
+                origin=origin,
+                files=state / "haproxy" / "current",
+            )
+            following = asyncio.create_task(made.follow())
             try:
                 with made.counting(), _collecting_seldom():
                     yield made
             finally:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
                 dataplane.close()
                 await dataplane.process.stop()
                 await declared.close()

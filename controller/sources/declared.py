@@ -64,6 +64,10 @@ class DeclaredSource:
         """As the inner source does."""
         await self._inner.watch(mark_dirty)
 
+    def doubt(self) -> None:
+        """As the inner source does."""
+        self._inner.doubt()
+
     async def close(self) -> None:
         """Close the inner source."""
         await self._inner.close()

@@ -6,7 +6,7 @@ look just like its removal, and its routes would go. Only what says who an objec
 what it wants (``Spec.Labels``) is needed; every other part may be missing or odd, and is then taken as absent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_interface
@@ -16,7 +16,7 @@ from pydantic_core import from_json
 
 from controller.sources.objects import Objects, objects_of
 from models.snapshot import EPOCH, Interface, Snapshot, SwarmService, Task
-from models.tables import Derived, Gathered, Latest
+from models.tables import Derived, Gathered, Latest, Table
 
 NOTIFY_LABEL = "com.df.notify"
 LABEL_PREFIX = "com.df."
@@ -99,7 +99,19 @@ class SnapshotDecoder:
         Raises:
             ValueError: an answer is not a list of objects that say who they are.
         """
-        task_parts, service_parts = self._tasks.decode(tasks), self._services.decode(services)
+        return self._put_together(self._tasks.decode(tasks), self._services.decode(services))
+
+    def decode_some(self, ids: Collection[str], services: bytes, tasks: bytes) -> Snapshot:
+        """Decode two answers that are about the services with these IDs alone; all others are what they were.
+
+        Raises:
+            ValueError: an answer is not a list of objects that say who they are.
+        """
+        known = self._tasks_by_service(self._tasks.table)
+        former = [part.task.id for id_ in ids for part in known.get(id_, ())]
+        return self._put_together(self._tasks.decode_some(former, tasks), self._services.decode_some(ids, services))
+
+    def _put_together(self, task_parts: Table[str, _TaskPart], service_parts: Table[str, _ServicePart]) -> Snapshot:
         networks = (self._ingress_networks(task_parts), self._names(task_parts))
         affected = () if networks == self._networks else service_parts
         self._networks = networks
@@ -186,6 +198,15 @@ def find_service_id(services: bytes, name: str) -> str | None:
     """
     items = objects_of(from_json(services))
     return next((_identity(item, "ID") for item in items if _dig(item, "Spec", "Name") == name), None)
+
+
+def service_ids(services: bytes) -> tuple[str, ...]:
+    """The IDs of the services in an answer to ``GET /services``.
+
+    Raises:
+        ValueError: the answer is not a list of services.
+    """
+    return tuple(_identity(item, "ID") for item in objects_of(from_json(services)))
 
 
 def opts_in(labels: Mapping[str, str], notify_label: str = NOTIFY_LABEL) -> bool:

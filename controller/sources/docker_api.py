@@ -2,11 +2,18 @@
 
 One reading is two requests, however many services there are. Events only say "look again"; and because Swarm has
 no events for tasks, the timer in `DockerSource.watch` says so too, often while something is changing.
+
+While events come in, only the services that they name are read again, and those whose tasks are coming and going, so
+that a change costs the engine the same in a large Swarm as in a small one. Everything is read at the start, every few
+seconds, whenever the stream of events was interrupted, and if there is any doubt; so what an event did not tell, or
+told wrongly, is put right by itself.
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,23 +29,23 @@ from controller.sources.decode import (
     decode_addresses,
     decode_nodes,
     find_service_id,
+    service_ids,
 )
 from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
+from controller.sources.unread import Stirred, Unread, poll_interval
 from models.declared import joined
 from models.settings.listener import LONGEST_POLLING
 from models.snapshot import Snapshot
+from models.tables import Latest
 
 T = TypeVar("T")
 
-FAST_POLL = 1.0
-"""Seconds between readings while tasks are coming and going."""
-STIRRED = 15.0
-"""Seconds after an event during which tasks are expected to follow."""
-
 WORLD_EVENTS = ("service", "node", "network", "secret", "config")
 """The types of objects whose events may mean another world."""
+_WITHOUT_TASKS = ("network", "secret", "config")
+"""No tasks come or go because one of these did."""
 _RUNNING: Filters = {"desired-state": ("running",)}
 _KEPT: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
@@ -77,7 +84,7 @@ class DockerSource(HealthRecord):
         clock: Clock = time.monotonic,
     ) -> None:
         super().__init__(clock)
-        self._notify_label = notify_label
+        self._opted_in: Filters = {"label": (notify_label,)}
         self._decoder = SnapshotDecoder(notify_label=notify_label, label_prefix=label_prefix)
         self._with_declared = with_declared
         self._timeout = timeout
@@ -89,28 +96,44 @@ class DockerSource(HealthRecord):
         self._connection = self._connect()
         self._turn = asyncio.Lock()
         self._stuck: Work[Any] | None = None
-        self._stirred = asyncio.Event()
-        self._stirred_at = clock()
-        self._changed_at = clock()
-        self._last: tuple[tuple[bytes, ...], Snapshot] | None = None
-        self._kept: tuple[bytes, tuple[Kept, ...]] = (b"[]", ())
+        self._unread = Unread()
+        self._follows_events = False
+        self._stirred = Stirred(clock())
+        self._has_stirred = asyncio.Event()
+        self._polled_at = self._polled_whole_at = self._changed_at = clock()
+        self._world = Snapshot()
+        self._kept: Latest[tuple[Kept, ...]] = Latest(decode_configs)
+        self._configs = b"[]"
+        self._joined: Latest[Snapshot] = Latest(_joined)
         self._callers: tuple[float, str, frozenset[str]] | None = None
 
     async def snapshot(self) -> Snapshot:
-        """Read all services and tasks now; the same object as before if not a byte has changed.
+        """Read what may be different from the last reading; the same object as before if nothing is.
 
         Raises:
             SourceUnavailableError: the engine does not give a whole answer in time; the text says what to do.
         """
+        services = self._unread.take() if self._follows_events else None
         try:
-            snapshot = await self._read(self._read_world)
-        except SourceUnavailableError as error:
-            self.failed(error)
+            if services is None:
+                await self._read(self._read_everything)
+            elif services:
+                await self._read(lambda connection: self._read_some(connection, services))
+            else:
+                return self._world
+        except BaseException as error:
+            self._unread.add_everything()
+            if isinstance(error, SourceUnavailableError):
+                self.failed(error)
             raise
         self.succeeded()
-        if snapshot.converging:
-            self._stirred.set()
-        return snapshot
+        if self._world.converging:
+            self._has_stirred.set()
+        return self._world
+
+    def doubt(self) -> None:
+        """Have the next reading be one of everything."""
+        self._unread.add_everything()
 
     async def proxy_addresses(self, service_name: str) -> frozenset[str]:
         """The addresses of the running tasks of the service with exactly this name; none if there is no such service.
@@ -146,6 +169,7 @@ class DockerSource(HealthRecord):
             SourceUnavailableError: the engine refuses, or does not answer.
         """
         await self._read(lambda connection: connection.create_config(config.name, config.data, config.labels))
+        self._unread.add_everything()
 
     async def forget(self, id_: str) -> None:
         """Remove a config object; it may be gone already.
@@ -154,6 +178,7 @@ class DockerSource(HealthRecord):
             SourceUnavailableError: the engine refuses, or does not answer.
         """
         await self._read(lambda connection: connection.remove_config(id_))
+        self._unread.add_everything()
 
     async def nodes(self) -> tuple[dict[str, str], ...]:
         """Return the nodes of the Swarm, as DFSL describes them.
@@ -181,28 +206,35 @@ class DockerSource(HealthRecord):
             self._connection.close()
             self._connection = self._connect()
 
-    def _read_world(self, connection: DockerConnection) -> Snapshot:
+    def _read_everything(self, connection: DockerConnection) -> None:
         # A service that is updated between the two reads appears with old labels and new tasks, one that is
         # created or removed without tasks. Neither lasts: each such change is an event of its own, so that a
         # reading that began after it follows. Services come first so that the tasks, which nothing tells us
         # about, are the fresher part.
         deadline = time.monotonic() + self._timeout
-        services = connection.read("/services", {"label": (self._notify_label,)}, deadline=deadline).strip()
-        tasks = connection.read("/tasks", _RUNNING, deadline=deadline).strip()
-        configs = connection.read("/configs", _KEPT, deadline=deadline) if self._with_declared else b"[]"
-        answers = (services, tasks, configs)
-        if self._last and self._last[0] == answers:
-            return self._last[1]
-        if configs != self._kept[0]:
-            self._kept = (configs, decode_configs(configs))
-        kept = self._kept[1]
-        world = self._decoder.decode(services, tasks)
-        if certificates := certificates_of(kept):
-            world = Snapshot(services=world.services, certificates=certificates)
-        snapshot = joined(world, services_of(kept))
-        self._last = (answers, snapshot)
-        self._changed_at = self._clock()
-        return snapshot
+        services = connection.read("/services", self._opted_in, deadline=deadline)
+        tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
+        if self._with_declared:
+            self._configs = connection.read("/configs", _KEPT, deadline=deadline)
+        self._take_over(self._decoder.decode(services, tasks))
+
+    def _read_some(self, connection: DockerConnection, wanted: frozenset[str]) -> None:
+        deadline = time.monotonic() + self._timeout
+        named = tuple(sorted(wanted))
+        try:
+            services = connection.read("/services", {**self._opted_in, "id": named}, deadline=deadline)
+            # The engine refuses to tell the tasks of services that it does not know.
+            found = service_ids(services)
+            tasks = connection.read("/tasks", {**_RUNNING, "service": found}, deadline=deadline) if found else b"[]"
+            self._take_over(self._decoder.decode_some(named, services, tasks))
+        except (SourceUnavailableError, ValueError):
+            # A service was removed meanwhile, or this engine is asked in a way it does not like.
+            self._read_everything(connection)
+
+    def _take_over(self, world: Snapshot) -> None:
+        snapshot = self._joined(world, self._kept(self._configs))
+        if snapshot is not self._world:
+            self._world, self._changed_at = snapshot, self._clock()
 
     def _read_addresses(self, connection: DockerConnection, service_name: str) -> frozenset[str]:
         deadline = time.monotonic() + self._timeout
@@ -238,22 +270,35 @@ class DockerSource(HealthRecord):
 
     async def _poll(self, mark_dirty: Callable[[str], None]) -> None:
         while True:
-            self._stirred.clear()
+            self._has_stirred.clear()
             try:
-                async with asyncio.timeout(self._interval()):
+                async with asyncio.timeout(self._until_poll()):
                     # Whatever stirs the world has marked it dirty by itself; it only makes the timer run faster.
-                    await self._stirred.wait()
+                    await self._has_stirred.wait()
             except TimeoutError:
+                self._look_again()
                 mark_dirty("poll")
 
-    def _interval(self) -> float:
+    def _until_poll(self) -> float:
+        """Return the seconds until something has to be read without an event."""
         now = self._clock()
-        return poll_interval(
-            self._last[1] if self._last and self.error is None else Snapshot(),
-            since_stirred=now - self._stirred_at,
+        interval = poll_interval(
+            self._world if self.error is None else Snapshot(),
+            since_stirred=self._stirred.since(now),
             since_change=now - self._changed_at,
             slow=self._slow_poll,
         )
+        return max(0.0, min(self._polled_at + interval, self._polled_whole_at + self._slow_poll) - now)
+
+    def _look_again(self) -> None:
+        """Have read what may have changed without an event."""
+        now = self._polled_at = self._clock()
+        unsettled = self._stirred.unsettled(self._world, now)
+        if unsettled is None or now - self._polled_whole_at >= self._slow_poll:
+            self._polled_whole_at = now
+            self._unread.add_everything()
+        else:
+            self._unread.add(unsettled)
 
     async def _follow_events(self, mark_dirty: Callable[[str], None], wanted: Filters) -> None:
         outage = Outage("Event stream lost", "Event stream restored")
@@ -275,8 +320,8 @@ class DockerSource(HealthRecord):
 
         def stir(line: str) -> None:
             outage.end()
-            self._stirred_at = self._clock()
-            self._stirred.set()
+            self._follows_events = True
+            self._note(*_subject(line))
             mark_dirty("event" if line else "event stream connected")
 
         connection = self._connect()
@@ -292,22 +337,34 @@ class DockerSource(HealthRecord):
         try:
             await work.result()
         finally:
+            self._follows_events = False
             connection.abort()
             await work.ended(_GOODBYE)
 
+    def _note(self, kind: str, id_: str) -> None:
+        """Note an event."""
+        if kind == "service" and id_:
+            self._unread.add((id_,))
+            self._stirred.stir(id_, self._clock())
+        else:
+            self._unread.add_everything()
+            if kind not in _WITHOUT_TASKS:
+                self._stirred.stir(None, self._clock())
+        self._has_stirred.set()
 
-def poll_interval(snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float) -> float:
-    """Seconds until tasks should be read again.
 
-    About one while a rolling update runs or shortly after an event. A service that lacks tasks starts the same
-    way, but one that lacks them for long is stuck (an image that is missing, no node that fits) rather than
-    converging: the longer nothing changes, the slower.
-    """
-    if since_stirred < STIRRED or any(service.updating for service in snapshot.services):
-        return min(FAST_POLL, slow)
-    if snapshot.converging:
-        return min(slow, max(FAST_POLL, since_change / 10))
-    return slow
+def _joined(world: Snapshot, kept: tuple[Kept, ...]) -> Snapshot:
+    if certificates := certificates_of(kept):
+        world = Snapshot(services=world.services, certificates=certificates)
+    return joined(world, services_of(kept))
+
+
+def _subject(event: str) -> tuple[str, str]:
+    """Return the type and the ID of what an event is about (Docker API: ``Type``, ``Actor.ID``), empty if unknown."""
+    with suppress(ValueError, KeyError, TypeError):
+        told = json.loads(event)
+        return str(told["Type"]), str(told["Actor"]["ID"])
+    return "", ""
 
 
 def _decoded(call: Callable[[DockerConnection], T], connection: DockerConnection) -> T:

@@ -114,6 +114,10 @@ class GuardedSource:
         """As the inner source does."""
         await self._inner.watch(mark_dirty)
 
+    def doubt(self) -> None:
+        """As the inner source does."""
+        self._inner.doubt()
+
     async def close(self) -> None:
         """Finish writing to disk, and close the inner source."""
         if self._saved is not None:
@@ -140,6 +144,7 @@ class GuardedSource:
         if known:
             left = {"services": len(first.services), "with_tasks": len(first.with_tasks)}
             _log.warning("Smaller snapshot held until confirmed", **left, known=known)
+        self._inner.doubt()
         await asyncio.sleep(self._confirm_after)
         second = await self._inner.snapshot()
         if guard.admits(second):

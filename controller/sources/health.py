@@ -29,6 +29,9 @@ class HealthySource(Source, Protocol):
     def error(self) -> str | None:
         """Why the source cannot be read now, or not in full, for the operator; None if all is well."""
 
+    def doubt(self) -> None:
+        """Have the next reading take nothing from earlier ones."""
+
     async def close(self) -> None:
         """Let go of files and connections; nothing is read afterwards."""
 
@@ -40,6 +43,9 @@ class HealthRecord:
         self._clock = clock
         self.last_success: float | None = None
         self.error: str | None = None
+
+    def doubt(self) -> None:
+        """Most sources read everything each time."""
 
     def succeeded(self) -> None:
         """Note that the source was just read in full."""

@@ -172,6 +172,9 @@ class ListenerSource:
         finally:
             self._is_watching = False
 
+    def doubt(self) -> None:
+        """A listener is always asked for all that it knows, and answers for its own doubts."""
+
     async def close(self) -> None:
         """Let go of all connections, and finish writing to disk."""
         await self._client.aclose()

@@ -5,7 +5,9 @@ nearly the same bytes. Comparing bytes costs next to nothing, so the objects tha
 parsed. Pure.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Generic, TypeVar
 
 from pydantic_core import from_json
@@ -15,6 +17,7 @@ from models.tables import Table
 T = TypeVar("T")
 
 _BETWEEN = b'},{"ID":'
+_BEGIN = re.compile(rb'\{"ID":"([^"\\]*)"')
 _STRIDE = 1 << 16
 
 
@@ -24,7 +27,8 @@ class Objects(Generic[T]):
     def __init__(self, decode: Callable[[Mapping[str, object]], T | None]) -> None:
         self._decode = decode
         self._body: bytes | None = b"[]"
-        self._table: Table[str, T] = Table()
+        self._patched: set[str] = set()
+        self.table: Table[str, T] = Table()
 
     def decode(self, body: bytes) -> Table[str, T]:
         """Return what the objects were decoded to; what is equal to before is the very same.
@@ -33,16 +37,28 @@ class Objects(Generic[T]):
             ValueError: it is not a JSON array of objects, or an object is refused.
         """
         body = body.strip()
-        if body == self._body:
-            return self._table
+        if body == self._body and not self._patched:
+            return self.table
         news = self._news(body)
         if news is None:  # another order of keys, spaces, or no JSON at all
-            self._table = self._table.revised(dict.fromkeys(self._table) | self._decoded(objects_of(from_json(body))))
+            self.table = self.table.revised(dict.fromkeys(self.table) | self._decoded(objects_of(from_json(body))))
             self._body = None
-            return self._table
-        self._table = self._table.revised(news)
-        self._body = body
-        return self._table
+        else:
+            self.table = self.table.revised(news)
+            self._body = body
+        self._patched = set()
+        return self.table
+
+    def decode_some(self, ids: Iterable[str], body: bytes) -> Table[str, T]:
+        """Take over an array that has of all objects only these, as far as they are there; the others stay as they are.
+
+        Raises:
+            ValueError: it is not a JSON array of objects, or an object is refused.
+        """
+        news = dict.fromkeys(ids) | self._decoded(objects_of(from_json(body)))
+        self.table = self.table.revised(news)
+        self._patched |= news.keys()
+        return self.table
 
     def _news(self, body: bytes) -> dict[str, T | None] | None:
         """Return what is different from the last list, by ID; None if that cannot be told without parsing it all."""
@@ -50,11 +66,12 @@ class Objects(Generic[T]):
             return None
         differing = list(_differing(self._body or b"[]", body))
         gone = [item for piece, is_new in differing if not is_new and (item := _parsed(piece))]
-        new = [_parsed(piece) for piece, is_new in differing if is_new]
+        named = [_parsed(piece) for piece in _named(self._patched, body)]
+        new = [*named, *(_parsed(piece) for piece, is_new in differing if is_new)]
         found = [item for item in new if item is not None]
         if len(found) < len(new):
             return None
-        kept = dict.fromkeys(self._table) if self._body is None else {}
+        kept = dict.fromkeys(self.table if self._body is None else self._patched)
         return kept | {str(item["ID"]): None for item in gone} | self._decoded(found)
 
     def _decoded(self, items: list[Mapping[str, object]]) -> dict[str, T | None]:
@@ -70,6 +87,12 @@ def objects_of(answer: object) -> list[Mapping[str, object]]:
     if not isinstance(answer, list) or not all(isinstance(item, dict) for item in answer):
         raise ValueError("not a list of objects")
     return answer
+
+
+def _named(ids: AbstractSet[str], body: bytes) -> Iterator[bytes]:
+    """Give the pieces that begin as the objects with these IDs do."""
+    if ids:
+        yield from (_piece(body, found.start()) for found in _BEGIN.finditer(body) if found[1].decode() in ids)
 
 
 def _differing(before: bytes, after: bytes) -> Iterator[tuple[bytes, bool]]:

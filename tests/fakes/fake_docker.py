@@ -408,14 +408,19 @@ class FakeDocker:
             return 200, {"Version": "20.10.24", "ApiVersion": _API_VERSION, "MinAPIVersion": "1.12", "Os": "linux"}
         if path in ("/services", "/configs", "/nodes"):
             objects: dict[str, Json] = getattr(self, path.removeprefix("/"))
-            return 200, [each for each in objects.values() if _service_matches(each, filters)]
+            ids = filters.get("id", [])
+            # As in a real engine, whole IDs are looked up rather than searched for.
+            found = [objects[id_] for id_ in ids] if ids and objects.keys() >= set(ids) else objects.values()
+            return 200, [each for each in found if _service_matches(each, filters)]
         if path == "/tasks":
             return self._lookup_tasks(filters)
         return 404, {"message": "page not found"}
 
     def _lookup_tasks(self, filters: Filters) -> tuple[int, Any]:
-        names = {each["Spec"]["Name"]: id_ for id_, each in self.services.items()}
-        wanted = [names.get(each, each) for each in filters.get("service", [])]
+        wanted = filters.get("service", [])
+        if not self.services.keys() >= set(wanted):
+            names = {each["Spec"]["Name"]: id_ for id_, each in self.services.items()}
+            wanted = [names.get(each, each) for each in wanted]
         for each in wanted:
             if each not in self.services:
                 return 404, {"message": f"service {each} not found"}

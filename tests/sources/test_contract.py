@@ -15,7 +15,7 @@ from fakes.fake_docker import FakeDocker
 from sources.watched import watching
 
 from controller.sources.docker_api import DockerSource
-from models.snapshot import SwarmService
+from models.snapshot import Snapshot, SwarmService
 
 NOTIFY = "com.df.notify=true"
 
@@ -245,3 +245,30 @@ async def test_every_change_is_an_event(engine: Engine, source: DockerSource, na
         await watched.until("event")
         await asyncio.to_thread(engine.remove, name)
         await watched.until("event")
+
+
+async def test_after_an_event_its_service_alone_is_read(engine: Engine, source: DockerSource, name: str) -> None:
+    """What is read then is what a reading of everything finds, as long as there is the service and after it is gone."""
+    following = DockerSource(engine.docker_host, slow_poll=600)
+    changes = (
+        lambda: engine.create(name, NOTIFY, replicas=1),
+        lambda: engine.relabel(name, "com.df.port=80"),
+        lambda: engine.scale(name, 2),
+        lambda: engine.remove(name),
+    )
+    async with watching(following) as watched:
+        await watched.until("event stream connected")
+        await following.snapshot()
+        for change in changes:
+            await asyncio.to_thread(change)
+            await watched.until("event")
+            async with asyncio.timeout(20):
+                # On a real engine more may follow, addresses and tasks, and others may change something of theirs.
+                while _named(await following.snapshot(), name) != _named(await source.snapshot(), name):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        assert _named(await following.snapshot(), name) == []
+    await following.close()
+
+
+def _named(snapshot: Snapshot, name: str) -> list[SwarmService]:
+    return [service for service in snapshot.services if service.name == name]

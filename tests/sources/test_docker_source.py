@@ -1,6 +1,8 @@
 """`DockerSource` on a fake engine: what it asks for, how it fails, and when it says "look again"."""
 
 import asyncio
+import contextlib
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -11,9 +13,10 @@ from fakes.fake_docker import FakeDocker, Fault
 from sources.watched import Watched, watching
 
 from controller.errors import SourceUnavailableError
-from controller.sources import docker_api, docker_connection
-from controller.sources.docker_api import DockerSource, poll_interval
+from controller.sources import docker_connection, unread
+from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
+from controller.sources.unread import poll_interval
 from models.snapshot import Snapshot, SwarmService, Task
 
 OPTED_IN = {"com.df.notify": "true"}
@@ -70,6 +73,129 @@ async def test_a_world_in_which_nothing_changed_is_the_same_object(docker: FakeD
     assert await source.snapshot() is first
     docker.add_task("web", slot=2)
     assert await source.snapshot() is not first
+
+
+async def test_an_event_has_its_service_read_and_nothing_else(
+    docker: FakeDocker, source: DockerSource, watched: Watched
+) -> None:
+    with docker.quietly():
+        docker.add_service("web", OPTED_IN)
+        docker.add_service("api", OPTED_IN)
+    before = await source.snapshot()
+    docker.queries.clear()
+    id_ = docker.add_service("new", OPTED_IN, replicas=2)["ID"]
+    await watched.until("event")
+    after = await source.snapshot()
+    assert [(service.name, len(service.tasks)) for service in after.services] == [("api", 1), ("new", 2), ("web", 1)]
+    assert docker.queries == [
+        ("/services", {"label": ["com.df.notify"], "id": [id_]}),
+        ("/tasks", {"desired-state": ["running"], "service": [id_]}),
+    ]
+    docker.remove_service("new")
+    await watched.until("event")
+    assert await source.snapshot() == before
+    assert docker.queries[2:] == [("/services", {"label": ["com.df.notify"], "id": [id_]})]
+    await source.snapshot()
+    assert len(docker.queries) == 3, "where nothing has happened, nothing is asked"
+
+
+async def test_what_no_event_tells_is_read_within_seconds(docker: FakeDocker, source: DockerSource) -> None:
+    source = DockerSource(docker.docker_host, slow_poll=0.1)
+    async with watching(source) as watched:
+        await watched.until("event stream connected")
+        docker.add_service("web", OPTED_IN)
+        await source.snapshot()
+        with docker.quietly():
+            docker.update_service("web", OPTED_IN | {"com.df.port": "81"})
+            docker.add_service("api", OPTED_IN)
+        await watched.until("poll")
+        assert {service.name: len(service.labels) for service in (await source.snapshot()).services} == {
+            "web": 2,
+            "api": 1,
+        }
+    await source.close()
+
+
+async def test_a_service_that_goes_while_it_is_read_costs_a_reading_of_everything(
+    docker: FakeDocker, source: DockerSource, watched: Watched
+) -> None:
+    """The engine refuses to tell the tasks of a service that it does not know any more."""
+    await source.snapshot()
+    docker.add_service("web", OPTED_IN)
+    await watched.until("event")
+    docker.fail(Fault.ERROR, "/tasks", times=1)
+    docker.queries.clear()
+    assert [service.name for service in (await source.snapshot()).services] == ["web"]
+    assert docker.queries[-1] == ("/tasks", {"desired-state": ["running"]})
+    assert source.error is None
+
+
+async def test_what_was_not_read_for_a_fault_is_read_by_the_next_reading(
+    docker: FakeDocker, source: DockerSource, watched: Watched
+) -> None:
+    await source.snapshot()
+    docker.add_service("web", OPTED_IN)
+    await watched.until("event")
+    docker.fail(Fault.ERROR, "/services")
+    with pytest.raises(SourceUnavailableError):
+        await source.snapshot()
+    docker.heal()
+    assert [service.name for service in (await source.snapshot()).services] == ["web"]
+
+
+async def test_a_loss_is_confirmed_by_a_reading_of_everything(
+    docker: FakeDocker, source: DockerSource, watched: Watched
+) -> None:
+    """What is doubted is asked anew, although no event says that anything has changed."""
+    docker.add_service("web", OPTED_IN)
+    await watched.until("event")
+    guarded = GuardedSource(source, confirm_after=0.01)
+    good = await guarded.snapshot()
+    source.doubt()
+    docker.fail(Fault.EMPTY, "/services", times=1)
+    assert await guarded.snapshot() == good
+
+
+async def test_any_course_of_changes_leads_to_the_same_world(docker: FakeDocker) -> None:
+    """Whatever comes, changes, stops and goes, told by an event or not: what was told is seen, the rest in the end."""
+    chance = random.Random(7)
+    source, fresh = DockerSource(docker.docker_host, slow_poll=600), DockerSource(docker.docker_host)
+    all_told = True
+    async with watching(source) as watched:
+        await watched.until("event stream connected")
+        await source.snapshot()
+        for turn in range(200):
+            is_told = chance.random() < 0.8
+            all_told = all_told and is_told
+            with contextlib.nullcontext() if is_told else docker.quietly():
+                _change_something(docker, chance, turn)
+            docker.emit("service", "update", "none-at-all", "")
+            await watched.until("event")
+            seen = await source.snapshot()
+            if not all_told and chance.random() < 0.3:
+                source.doubt()
+                seen, all_told = await source.snapshot(), True
+            if all_told:
+                assert seen == await fresh.snapshot(), turn
+    await source.close()
+    await fresh.close()
+
+
+def _change_something(docker: FakeDocker, chance: random.Random, turn: int) -> None:
+    """Do to some service what can be done to one; its tasks change together with it."""
+    names = [service["Spec"]["Name"] for service in docker.services.values()]
+    labels = chance.choice([OPTED_IN, OPTED_IN | {"com.df.port": str(turn)}, {}])
+    if len(names) < 3 or chance.random() < 0.3:
+        docker.add_service(f"web-{turn}", labels, replicas=chance.randrange(3))
+        return
+    name = chance.choice(names)
+    if chance.random() < 0.3:
+        docker.remove_service(name)
+        return
+    if tasks := docker.tasks_of(name):
+        docker.end_task(chance.choice(tasks)["ID"])
+    docker.add_task(name, slot=turn)
+    docker.update_service(name, labels, replicas=chance.randrange(3))
 
 
 async def test_tasks_that_are_no_longer_wanted_are_gone_at_once(docker: FakeDocker, source: DockerSource) -> None:
@@ -275,8 +401,8 @@ async def test_a_stream_that_never_answers_does_not_stop_the_timer(docker: FakeD
 async def test_the_timer_is_fast_after_an_event_and_slow_when_all_is_quiet(
     docker: FakeDocker, source: DockerSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(docker_api, "STIRRED", 0.3)
-    monkeypatch.setattr(docker_api, "FAST_POLL", 0.05)
+    monkeypatch.setattr(unread, "STIRRED", 0.3)
+    monkeypatch.setattr(unread, "FAST_POLL", 0.05)
     docker.add_service("web", OPTED_IN)
     await source.snapshot()
     async with watching(source) as watched:

@@ -29,6 +29,7 @@ class Told:
     def __init__(self, *answers: Snapshot | Exception) -> None:
         self.answers = list(answers)
         self.readings = 0
+        self.doubts = 0
         self.is_closed = False
         self.last_success: float | None = 1.0
         self.error: str | None = None
@@ -42,6 +43,9 @@ class Told:
 
     async def watch(self, mark_dirty: Callable[[str], None]) -> None:
         mark_dirty("told")
+
+    def doubt(self) -> None:
+        self.doubts += 1
 
     async def close(self) -> None:
         self.is_closed = True
@@ -125,7 +129,7 @@ async def test_a_real_loss_is_believed_after_a_moment() -> None:
     began = time.monotonic()
     assert await source.snapshot() == EMPTY
     assert 0.2 <= time.monotonic() - began < 5
-    assert told.readings == 3
+    assert (told.readings, told.doubts) == (3, 1)
 
 
 async def test_readings_that_disagree_are_not_believed() -> None:

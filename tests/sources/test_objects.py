@@ -37,6 +37,27 @@ def test_every_list_is_as_if_it_were_the_first(lists: list[tuple[list[tuple[str,
         assert dict(objects.decode(encoded(found, form))) == expected
 
 
+@given(
+    lists=st.lists(st.tuples(LISTS, FORMS, st.one_of(st.none(), st.frozensets(IDS, max_size=4))), max_size=8),
+)
+def test_some_objects_alone_are_taken_over(
+    lists: list[tuple[list[tuple[str, Any]], int | None, frozenset[str] | None]],
+) -> None:
+    """Between whole lists come such that have only some of the objects: those are as listed, or gone."""
+    objects = Objects(shown)
+    expected: dict[str, str] = {}
+    for found, form, some in lists:
+        listed = {name: json.dumps(value) for name, value in found if value}
+        if some is None:
+            expected = listed
+            assert dict(objects.decode(encoded(found, form))) == expected
+        else:
+            expected = {name: value for name, value in expected.items() if name not in some}
+            expected |= {name: value for name, value in listed.items() if name in some}
+            body = encoded([(name, value) for name, value in found if name in some], form)
+            assert dict(objects.decode_some(some, body)) == expected
+
+
 @pytest.mark.parametrize("others", [[], ["000", "0505", "0a", "zzz"]], ids=["one", "and some that come"])
 def test_only_what_differs_is_parsed(others: list[str]) -> None:
     """Of a thousand objects one changes and one goes, far from each other."""

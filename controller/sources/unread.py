@@ -1,0 +1,81 @@
+"""`Unread`: what of the Swarm may be different from what was read last, so that no more than that is read again.
+
+It has nothing to do with how the Swarm is read, and decides nothing by itself: whoever is in doubt asks for everything.
+Times are in the seconds of a monotonic clock.
+"""
+
+from collections.abc import Iterable
+
+from models.snapshot import Snapshot
+
+FAST_POLL = 1.0
+"""Seconds between readings while tasks are coming and going."""
+STIRRED = 15.0
+"""Seconds after an event during which tasks are expected to follow."""
+MOST_SERVICES = 200
+"""So many services are asked for one by one: with more, asking for everything is as cheap for the engine."""
+
+
+class Unread:
+    """Gathers what to read next: everything, as at the beginning, or some services by their ID."""
+
+    def __init__(self) -> None:
+        self._everything = True
+        self._services: set[str] = set()
+
+    def add(self, services: Iterable[str]) -> None:
+        """Have these services read."""
+        self._services.update(services)
+
+    def add_everything(self) -> None:
+        """Have everything read."""
+        self._everything = True
+
+    def take(self) -> frozenset[str] | None:
+        """Return the IDs of the services to be read now, None for everything, and begin anew."""
+        services = None if self._everything or len(self._services) > MOST_SERVICES else frozenset(self._services)
+        self._everything, self._services = False, set()
+        return services
+
+
+class Stirred:
+    """Remembers what events were about, since tasks follow them without an event of their own.
+
+    An event that is not about one service may be about any of them.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._world = now
+        self._services: dict[str, float] = {}
+
+    def stir(self, service: str | None, now: float) -> None:
+        """Note an event about the service with this ID, or about whatever (None)."""
+        if service is None:
+            self._world = now
+        else:
+            self._services[service] = now
+
+    def since(self, now: float) -> float:
+        """Return the seconds since the last event."""
+        return now - max((self._world, *self._services.values()))
+
+    def unsettled(self, snapshot: Snapshot, now: float) -> frozenset[str] | None:
+        """Return the IDs of the services whose tasks may be coming and going, None if those of any may be."""
+        self._services = {service: at for service, at in self._services.items() if now - at < STIRRED}
+        if now - self._world < STIRRED:
+            return None
+        return frozenset(self._services).union(service.id for service in snapshot.services if service.converging)
+
+
+def poll_interval(snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float) -> float:
+    """Seconds until tasks should be read again.
+
+    About one while a rolling update runs or shortly after an event. A service that lacks tasks starts the same
+    way, but one that lacks them for long is stuck (an image that is missing, no node that fits) rather than
+    converging: the longer nothing changes, the slower.
+    """
+    if since_stirred < STIRRED or any(service.updating for service in snapshot.services):
+        return min(FAST_POLL, slow)
+    if snapshot.converging:
+        return min(slow, max(FAST_POLL, since_change / 10))
+    return slow
