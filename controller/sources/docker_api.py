@@ -44,8 +44,6 @@ T = TypeVar("T")
 
 WORLD_EVENTS = ("service", "node", "network", "secret", "config")
 """The types of objects whose events may mean another world."""
-_WITHOUT_TASKS = ("network", "secret", "config")
-"""No tasks come or go because one of these did."""
 _RUNNING: Filters = {"desired-state": ("running",)}
 _KEPT: Filters = {"label": FILTER}
 _CALLERS_KEPT = 1.0
@@ -98,7 +96,7 @@ class DockerSource(HealthRecord):
         self._stuck: Work[Any] | None = None
         self._unread = Unread()
         self._follows_events = False
-        self._stirred = Stirred(clock())
+        self._stirred = Stirred()
         self._has_stirred = asyncio.Event()
         self._polled_at = self._polled_whole_at = self._changed_at = clock()
         self._world = Snapshot()
@@ -342,14 +340,14 @@ class DockerSource(HealthRecord):
             await work.ended(_GOODBYE)
 
     def _note(self, kind: str, id_: str) -> None:
-        """Note an event."""
+        """Note an event about the object with this ID; without a type it is that events come in from now on."""
         if kind == "service" and id_:
             self._unread.add((id_,))
             self._stirred.stir(id_, self._clock())
         else:
             self._unread.add_everything()
-            if kind not in _WITHOUT_TASKS:
-                self._stirred.stir(None, self._clock())
+        if kind == "node":  # the tasks of any service may have been on it
+            self._stirred.stir(None, self._clock())
         self._has_stirred.set()
 
 

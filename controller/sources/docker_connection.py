@@ -25,7 +25,7 @@ from controller.errors import SourceUnavailableError
 Filters = Mapping[str, Sequence[str]]
 
 _FAULTS = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
-_CHUNK = 1 << 16
+_CHUNK = 1 << 18
 _MOST_BYTES = 1 << 30
 """No Swarm is that large: an answer beyond it has no end."""
 
@@ -53,13 +53,14 @@ class DockerConnection:
         """
         with _explained(self):
             response = self._get(path, filters, timeout=deadline - time.monotonic())
-            body = bytearray()
+            chunks, size = [], 0
             for chunk in response.iter_content(_CHUNK):
-                body += chunk
-                if time.monotonic() > deadline or len(body) > _MOST_BYTES:
+                chunks.append(chunk)
+                size += len(chunk)
+                if time.monotonic() > deadline or size > _MOST_BYTES:
                     raise TimeoutError("the answer does not end")
             self._response = None
-            return bytes(body)
+            return b"".join(chunks)
 
     def follow(self, path: str, filters: Filters, *, on_event: Callable[[str], None], silence: float) -> None:
         """Call ``on_event`` with ``""`` once connected, then with each line of the endless answer to ``GET path``.

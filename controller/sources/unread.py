@@ -4,6 +4,7 @@ It has nothing to do with how the Swarm is read, and decides nothing by itself: 
 Times are in the seconds of a monotonic clock.
 """
 
+import math
 from collections.abc import Iterable
 
 from models.snapshot import Snapshot
@@ -39,17 +40,14 @@ class Unread:
 
 
 class Stirred:
-    """Remembers what events were about, since tasks follow them without an event of their own.
+    """Remembers which services events were about, since tasks follow them without an event of their own."""
 
-    An event that is not about one service may be about any of them.
-    """
-
-    def __init__(self, now: float) -> None:
-        self._world = now
+    def __init__(self) -> None:
+        self._world = -math.inf
         self._services: dict[str, float] = {}
 
     def stir(self, service: str | None, now: float) -> None:
-        """Note an event about the service with this ID, or about whatever (None)."""
+        """Note an event that has tasks come or go of the service with this ID, or of any (None)."""
         if service is None:
             self._world = now
         else:

@@ -169,7 +169,8 @@ async def test_any_course_of_changes_leads_to_the_same_world(docker: FakeDocker)
             all_told = all_told and is_told
             with contextlib.nullcontext() if is_told else docker.quietly():
                 _change_something(docker, chance, turn)
-            docker.emit("service", "update", "none-at-all", "")
+            if not is_told:
+                docker.emit("service", "update", "none-at-all", "")
             await watched.until("event")
             seen = await source.snapshot()
             if not all_told and chance.random() < 0.3:
@@ -404,8 +405,10 @@ async def test_the_timer_is_fast_after_an_event_and_slow_when_all_is_quiet(
     monkeypatch.setattr(unread, "STIRRED", 0.3)
     monkeypatch.setattr(unread, "FAST_POLL", 0.05)
     docker.add_service("web", OPTED_IN)
-    await source.snapshot()
     async with watching(source) as watched:
+        await watched.until("event stream connected")
+        await source.snapshot()
+        docker.emit("node", "update", "a-node", "")
         for _ in range(3):
             await watched.until("poll", within=3)
         await asyncio.sleep(0.6)
