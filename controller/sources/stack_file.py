@@ -15,17 +15,17 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
-import yaml
 from watchfiles import awatch
 
 from controller.errors import SourceUnavailableError
 from controller.sources.decode import LABEL_PREFIX, NOTIFY_LABEL, keep_labels, opts_in
 from controller.sources.health import Clock, HealthRecord
+from controller.sources.strict_yaml import DocumentError, load, refusal
 from models.snapshot import Snapshot, SwarmService
 
 _log = structlog.get_logger()
@@ -35,10 +35,6 @@ _MOST_BYTES = 64 << 20
 _DEBOUNCE_MS = 50
 
 _Signature = tuple[int, ...] | None
-
-
-class StackFileError(ValueError):
-    """The text is no compose file; the message names the line, and the service if there is one."""
 
 
 class StackFileSource(HealthRecord):
@@ -127,14 +123,14 @@ def decode_stack(text: str, *, notify_label: str = NOTIFY_LABEL, label_prefix: s
     """Decode the text of a compose file.
 
     Raises:
-        StackFileError: it is no compose file.
+        DocumentError: it is no compose file.
     """
     return _unescaped(_as_written(text, notify_label, label_prefix))
 
 
 def _as_written(text: str, notify_label: str, label_prefix: str) -> list[SwarmService]:
     """The services that opted in, by name, with labels in which ``$$`` still stands for ``$``."""
-    services = _mapping(_mapping(_load(text), "the file").get("services"), "services")
+    services = _mapping(_mapping(load(text), "the file").get("services"), "services")
     decoded = (
         _service(name, _mapping(item, f"services.{name}"), notify_label, label_prefix)
         for name, item in sorted(services.items())
@@ -190,7 +186,7 @@ def _scalar(value: object, where: str) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
-        raise StackFileError(f"{where} must be a text{_line(value)}")
+        raise refusal(f"{where} must be a text", value)
     return value
 
 
@@ -198,7 +194,7 @@ def _mode(deploy: Mapping[str, object], where: str) -> tuple[Literal["replicated
     """Jobs count as scaled to 0, as in the Docker API's answers."""
     mode = _scalar(deploy.get("mode"), f"{where}.mode") or "replicated"
     if mode not in ("replicated", "global", "replicated-job", "global-job"):
-        raise StackFileError(f"{where}.mode is {mode!r}, not replicated or global{_line(deploy)}")
+        raise refusal(f"{where}.mode is {mode!r}, not replicated or global", deploy)
     family: Literal["replicated", "global"] = "global" if mode.startswith("global") else "replicated"
     if mode.endswith("-job"):
         return family, 0
@@ -208,7 +204,7 @@ def _mode(deploy: Mapping[str, object], where: str) -> tuple[Literal["replicated
 def _replicas(deploy: Mapping[str, object], where: str) -> int:
     text = _scalar(deploy.get("replicas"), f"{where}.replicas") or "1"
     if not (text.isascii() and text.isdecimal()):
-        raise StackFileError(f"{where}.replicas is {text!r}, not a number{_line(deploy)}")
+        raise refusal(f"{where}.replicas is {text!r}, not a number", deploy)
     return int(text)
 
 
@@ -216,7 +212,7 @@ def _mapping(value: object, where: str) -> Mapping[str, object]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise StackFileError(f"{where} must be a mapping{_line(value)}")
+        raise refusal(f"{where} must be a mapping", value)
     return value
 
 
@@ -237,90 +233,11 @@ def _variables(text: str) -> Iterator[str]:
     return (match[2] for match in _DOLLAR.finditer(text) if match[2])
 
 
-class _LineMapping(dict[str, Any]):
-    """A mapping that remembers the line it began on, for error messages."""
-
-    line = 0
-
-
-class _LineList(list[Any]):
-    """A list that does so."""
-
-    line = 0
-
-
-def _line(value: object) -> str:
-    line = getattr(value, "line", 0)
-    return f" (line {line})" if line else ""
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, made stricter: no guessing at scalars except ``null`` and ``true``/``false``, no key twice."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's way
-
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        # Here and not where the mapping is made: there, keys merged in with "<<" may rightly be there twice.
-        node = super().compose_mapping_node(anchor)
-        seen: set[str] = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return node
-
-
-def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[_LineMapping]:
-    data = _LineMapping()
-    data.line = node.start_mark.line + 1
-    yield data
-    for key, value in loader.construct_mapping(node).items():
-        data[_key(key, node)] = value
-
-
-def _construct_list(loader: _Loader, node: yaml.SequenceNode) -> Iterator[_LineList]:
-    data = _LineList()
-    data.line = node.start_mark.line + 1
-    yield data
-    data.extend(loader.construct_sequence(node))
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
-_Loader.add_constructor("tag:yaml.org,2002:seq", _construct_list)
-
-
-def _key(key: Hashable, node: yaml.Node) -> str:
-    if isinstance(key, str):
-        return key
-    raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is no text", node.start_mark)
-
-
-def _load(text: str) -> object:
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  a subclass of the safe loader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
-        words = ", ".join(text for text in (error.context, error.problem) if text)
-        raise StackFileError(words + where) from None
-    except yaml.YAMLError as error:
-        raise StackFileError(" ".join(str(error).split())) from None
-    except RecursionError:
-        raise StackFileError("it is nested too deeply") from None
-
-
 def _read(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise StackFileError(f"it is larger than {_MOST_BYTES >> 20} MiB")
+        raise DocumentError(f"it is larger than {_MOST_BYTES >> 20} MiB")
     return content.decode("utf-8-sig")
 
 
