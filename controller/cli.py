@@ -1,10 +1,12 @@
 """The command line: one command per role, and small ones around them."""
 
 import asyncio
+import os
 import sys
+from collections import Counter
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -16,6 +18,9 @@ from controller.app import run_listener, run_proxy
 from controller.demo import run_demo
 from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
 from controller.errors import PermanentError, SwarmgateError
+from controller.linting.findings import Severity
+from controller.linting.formats import WRITERS, Format
+from controller.linting.lint import lint as run_lint
 from controller.logs import set_up_logs
 from models.reading import PREFIX
 from models.service import TABLE
@@ -110,6 +115,37 @@ def labels() -> None:
     Console().print(table)
 
 
+@cli.command()
+def lint(
+    files: Annotated[list[Path], typer.Argument(help="Compose or stack files.", exists=True, dir_okay=False)],
+    *,
+    form: Annotated[Format, typer.Option("--format", help="How findings are written.")] = Format.TEXT,
+    strict: Annotated[bool, typer.Option(help="Let warnings fail as errors do.")] = False,
+) -> None:
+    """Check stack files before they are deployed: each label, and conflicts between the services of all files.
+
+    Every file is taken for a stack of its own in one Swarm. Variables are replaced as docker stack deploy does, from
+    the environment; so are the proxy's settings that labels depend on, SEPARATOR for one. Exit status 1 if there are
+    errors, 2 if a file cannot be read.
+    """
+    settings = _settings(proxy_settings, SECRETS_DIR)
+    findings = run_lint([(str(file), _text(file)) for file in files], settings, os.environ)
+    if written := WRITERS[form](findings):
+        sys.stdout.write(written + "\n")
+    counts = Counter(each.severity for each in findings)
+    if form is Format.TEXT:
+        told = ", ".join(f"{counts[each]} {each.value}{'s' * (counts[each] != 1)}" for each in Severity)
+        sys.stderr.write(f"{len(files)} file{'s' * (len(files) != 1)} checked: {told}\n")
+    raise typer.Exit(int(bool(counts[Severity.ERROR] or (strict and counts[Severity.WARNING]))))
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        _fail(f"{file}: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}", status=2)
+
+
 def _settings(read: Any, secrets_dir: Path, **options: Any) -> Any:  # noqa: ANN401 - of either role
     try:
         return read(secrets_dir=secrets_dir, **options)
@@ -130,7 +166,7 @@ def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _fail(error: BaseException, status: int = container_init.MISCONFIGURED) -> None:
+def _fail(error: object, status: int = container_init.MISCONFIGURED) -> NoReturn:
     sys.stderr.write(f"swarmgate: {error}\n")
     sys.exit(status)
 
