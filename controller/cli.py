@@ -3,26 +3,30 @@
 import asyncio
 import os
 import sys
+import time
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.live import Live
 
 from controller import healthcheck as container_healthcheck
 from controller import init as container_init
 from controller.app import run_listener, run_proxy
+from controller.commands import labels as label_reference
+from controller.commands import status as status_report
 from controller.demo import run_demo
 from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
-from controller.errors import PermanentError, SwarmgateError
+from controller.errors import PermanentError, SwarmgateError, TemporaryError
 from controller.linting.findings import Severity
 from controller.linting.formats import WRITERS, Format
 from controller.linting.lint import lint as run_lint
 from controller.logs import set_up_logs
-from models.reading import PREFIX
 from models.service import TABLE
 
 cli = typer.Typer(
@@ -33,6 +37,7 @@ cli = typer.Typer(
     rich_markup_mode=None,
 )
 
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")]
 
 
@@ -103,16 +108,70 @@ def demo(
 
 
 @cli.command()
-def labels() -> None:
-    """List every label with what it may be and what it does."""
-    table = Table(show_lines=True)
-    for title in ("Label", "Per destination (.N)", "Allowed", "Default", "Costs", "What it does"):
-        table.add_column(title)
-    for row in TABLE.values():
-        indexed = "yes" if row.label.indexed else "no"
-        costs = ": ".join(filter(None, (row.label.effect.value, row.label.why)))
-        table.add_row(PREFIX + row.name, indexed, row.allowed, row.default, costs, row.label.doc)
-    Console().print(table)
+def labels(
+    name: Annotated[str | None, typer.Argument(help="A label, with or without com.df.; otherwise all.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what labels may be and what they do: all in brief, or one in full."""
+    row = label_reference.find_label(name) if name else None
+    if name and row is None:
+        near = label_reference.nearest_label(name)
+        _fail(f"{name} is not a label" + (f"; did you mean {near}?" if near else ""), status=1)
+    if as_json:
+        found = label_reference.facts(row) if row else [label_reference.facts(each) for each in TABLE.values()]
+        Console().print_json(data=found)
+    else:
+        Console().print(label_reference.in_full(row) if row else label_reference.as_list())
+
+
+@cli.command()
+def status(
+    service: Annotated[str | None, typer.Argument(help="A service, to be told all about.")] = None,
+    *,
+    url: Annotated[
+        str, typer.Option(envvar="SWARMGATE_URL", help="Where the API of a proxy is.")
+    ] = "http://127.0.0.1:8080",
+    watch: Annotated[bool, typer.Option(help="Go on showing it, until interrupted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what became of the services: conditions with reasons and since when, routes, servers, certificates.
+
+    Exit status 1 if anything is wrong with a service or the proxy is not ready, 2 if no proxy answers.
+    """
+
+    def look() -> RenderableType:
+        found = _asked(url, service)
+        now = datetime.now(UTC)
+        return status_report.details(found, now) if service else status_report.overview(found, now)
+
+    if watch:
+        _watch(look)
+    found = _asked(url, service)
+    if as_json:
+        Console().print_json(data=status_report.as_json(found, alone=service is not None))
+    else:
+        Console().print(look())
+    raise typer.Exit(int(not found.is_good))
+
+
+def _asked(url: str, service: str | None) -> status_report.Status:
+    try:
+        found = status_report.ask(url)
+        return found.of(service) if service else found
+    except TemporaryError as error:
+        _fail(error, status=2)
+    except status_report.UnknownServiceError as error:
+        _fail(error, status=1)
+
+
+def _watch(look: Callable[[], RenderableType]) -> NoReturn:
+    """Show something anew each second; end quietly upon Ctrl-C."""
+    with suppress(KeyboardInterrupt), Live(look(), console=Console(), auto_refresh=False, screen=False) as live:
+        while True:
+            time.sleep(1)
+            live.update(look(), refresh=True)
+    raise typer.Exit
 
 
 @cli.command()
