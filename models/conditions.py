@@ -5,11 +5,11 @@ replace per type; the last one of a type wins.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Literal
-
-from models.base import Frozen
 
 
 class ConditionType(StrEnum):
@@ -76,7 +76,8 @@ class Reason(StrEnum):
     """HAProxy could not be updated just now; it runs what it ran before, and it is being tried again."""
 
 
-class Condition(Frozen):
+@dataclass(frozen=True, slots=True)
+class Condition:
     """One answer about one service.
 
     ``observed_version`` is the Swarm version index the answer is about; ``last_transition`` is when ``status`` last
@@ -91,6 +92,7 @@ class Condition(Frozen):
     last_transition: datetime | None = None
 
 
+@cache
 def _good(reason: Reason, message: str = "") -> Condition:
     return Condition(type=_TYPE_OF[reason], status="True", reason=reason, message=message)
 
@@ -145,6 +147,7 @@ def type_of(reason: Reason) -> ConditionType | None:
     return _TYPE_OF.get(reason)
 
 
+@cache
 def pending() -> tuple[Condition, ...]:
     """Return one undecided condition of every type."""
     return tuple(Condition(type=kind, status="Unknown", reason=Reason.PENDING) for kind in ConditionType)

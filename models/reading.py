@@ -213,10 +213,11 @@ class _Reader:
         """
         rows = self.rows.get(family, {})
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
+        unsaid: M = _UNSAID[model]
         try:
             if facts is not None:  # which are about one destination only
                 return _validated(model, given, self.rules, mode, facts)
-            return _shared(model, tuple(given.items()), self.rules, mode) if given else _UNSAID[model]
+            return _shared(model, tuple(given.items()), self.rules, mode) if given else unsaid
         except ValidationError as error:
             for item in error.errors(include_url=False, include_context=False):
                 row = rows[str(item["loc"][0])]
