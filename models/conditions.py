@@ -15,12 +15,17 @@ from typing import Literal
 class ConditionType(StrEnum):
     """The questions asked of every service."""
 
+    __hash__ = str.__hash__  # which is as good, and fast
+
     ACCEPTED = "Accepted"
     """Its labels are valid, and nothing older claims the same."""
     RESOLVED_REFS = "ResolvedRefs"
     """What its labels refer to exists: network, secret, running tasks."""
     PROGRAMMED = "Programmed"
     """HAProxy runs it."""
+
+
+_TYPES = tuple(ConditionType)
 
 
 class Reason(StrEnum):
@@ -156,7 +161,7 @@ def pending() -> tuple[Condition, ...]:
 def merged(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """Return one condition per type, the last one given of each, in the order of the types."""
     last = {condition.type: condition for condition in conditions}
-    return tuple(last[kind] for kind in ConditionType if kind in last)
+    return tuple(last[kind] for kind in _TYPES if kind in last)
 
 
 def accepted() -> Condition:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -18,7 +18,15 @@ from models.facts import facts_of
 from models.labels._table import Family, Row, label_key
 from models.labels.custom import Custom
 from models.labels.matching import Matching
-from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, SPELLINGS, TABLE, Destination, ProxyService
+from models.service import (
+    DESTINATION_FAMILIES,
+    SERVICE_FAMILIES,
+    SPELLINGS,
+    TABLE,
+    UNSAID,
+    Destination,
+    ProxyService,
+)
 from models.types import reject_markup
 
 PREFIX = "com.df."
@@ -39,17 +47,6 @@ REMOVED: Mapping[str, str] = MappingProxyType(
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
 _SHOWN = 80
 M = TypeVar("M", bound=Family)
-_UNSAID: Mapping[type[Family], Any] = MappingProxyType(
-    {
-        family: fields[name].default
-        for families, fields in (
-            (SERVICE_FAMILIES, ProxyService.model_fields),
-            (DESTINATION_FAMILIES, Destination.model_fields),
-        )
-        for name, family in families.items()
-    }
-)
-"""What a family is if no label of it is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +210,7 @@ class _Reader:
         """
         rows = self.rows.get(family, {})
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
-        unsaid: M = _UNSAID[model]
+        unsaid: M = UNSAID[model]
         try:
             if facts is not None:  # which are about one destination only
                 return _validated(model, given, self.rules, mode, facts)
@@ -348,7 +345,9 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
             reader.read(label, labels[label])
     indices = reader.indices()
     reader.note_orphans(indices)
-    identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
+    identity = {
+        family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items() if family in reader.rows
+    }
     known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
     destinations = [_destination(reader, index, known) for index in indices]
     if 0 not in indices:
@@ -370,12 +369,11 @@ def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
 
 def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
     """Read one destination; ``service`` is what is known of its service by now."""
-    families = {family: reader.model(family, model, index) for family, model in _BUT_CUSTOM.items()}
+    said = {family: reader.model(family, model, index) for family, model in _BUT_CUSTOM if family in reader.rows}
     mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
-    if None in families.values() or service is None:
+    if None in said.values() or service is None:
         reader.model("custom", Custom, index, mode=mode)
         return None
-    said = {name: family for name, family in families.items() if family is not _UNSAID[DESTINATION_FAMILIES[name]]}
     destination = _with_default_path(Destination(index=index, **said))
     facts = facts_of(service, destination) if reader.value(TABLE["backendExtra"], index) else None
     custom = reader.model("custom", Custom, index, mode=mode, facts=facts)
@@ -387,7 +385,7 @@ def _destination(reader: _Reader, index: int, service: ProxyService | None) -> D
     return destination
 
 
-_BUT_CUSTOM = {family: model for family, model in DESTINATION_FAMILIES.items() if model is not Custom}
+_BUT_CUSTOM = tuple((family, model) for family, model in DESTINATION_FAMILIES.items() if model is not Custom)
 
 
 def _with_default_path(destination: Destination) -> Destination:
