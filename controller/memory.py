@@ -9,6 +9,8 @@ from contextlib import suppress
 
 _MMAP_THRESHOLD = -3
 """glibc's ``M_MMAP_THRESHOLD`` (``mallopt(3)``): setting it ends the learning."""
+_ARENA_MAX = -8
+"""glibc's ``M_ARENA_MAX``: threads that take turns need no arena, with gaps of its own, each."""
 _LARGE = 1 << 18
 """Bytes from which on a block is mapped by itself."""
 
@@ -16,7 +18,9 @@ _LARGE = 1 << 18
 def keep_large_blocks_apart() -> None:
     """Have every large block be mapped by itself, and unmapped once it is let go of."""
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
+        library = ctypes.CDLL(None)
+        library.mallopt(_MMAP_THRESHOLD, _LARGE)
+        library.mallopt(_ARENA_MAX, 1)
 
 
 def give_back() -> None:

@@ -56,6 +56,10 @@ class _Fields(NamedTuple):
     updating: bool
 
 
+_TOLD = {*_Fields._fields, "virtual_ips", "networks", "tasks"}
+"""The fields of a `SwarmService` that Docker tells."""
+
+
 class _ServicePart(NamedTuple):
     """What one object of ``GET /services`` says by itself."""
 
@@ -131,7 +135,9 @@ class SnapshotDecoder:
         reachable = [each for each in part.virtual_ips if each.network_id not in ingress_networks]
         networks = {each.network: names[each.network_id] for each in reachable if each.network_id in names}
         networks.update(pair for each in tasks or () for pair in each.networks)
-        return SwarmService(
+        # All is of the right types here; what is validated once more is copied, for each of thousands.
+        return SwarmService.model_construct(
+            _TOLD,
             **part.fields._asdict(),
             virtual_ips=tuple(each.address for each in reachable),
             networks=dict(sorted(networks.items())),
