@@ -155,7 +155,13 @@ class HAProxyMetrics:
         async with self._turn:
             if self._last is None or self._clock() - self._last[0] >= _FRESH:
                 self._last = (self._clock(), await self._scraped())
+                asyncio.get_running_loop().call_later(_FRESH, self._forget, self._last)
             return self._last[1]
+
+    def _forget(self, answer: tuple[float, bytes]) -> None:
+        """Let go of an answer that is not told again: it may be megabytes long."""
+        if self._last is answer:
+            self._last = None
 
     async def _scraped(self) -> bytes:
         self._scrapes += 1
@@ -172,13 +178,13 @@ class HAProxyMetrics:
     def _own(self, *, is_up: bool) -> bytes:
         lines = (
             *_heading("haproxy_up", "Whether HAProxy answered."),
-            f"haproxy_up {int(is_up)}",
+            f"haproxy_up {int(is_up)}\n",
             *_heading("haproxy_exporter_total_scrapes", "How often HAProxy was asked.", "counter"),
-            f"haproxy_exporter_total_scrapes {self._scrapes}",
+            f"haproxy_exporter_total_scrapes {self._scrapes}\n",
             *_heading("haproxy_exporter_csv_parse_failures", "Answers that could not be read.", "counter"),
-            f"haproxy_exporter_csv_parse_failures {self._failures}",
+            f"haproxy_exporter_csv_parse_failures {self._failures}\n",
         )
-        return "\n".join((*lines, "")).encode()
+        return "".join(lines).encode()
 
 
 def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
@@ -195,16 +201,16 @@ def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
     rows = _rows(body, columns)
     last = max(columns[name] for name in wanted)
     chosen, left_out = _detailed(rows, most)
-    lines: list[str] = []
+    written: list[str] = []
     for number, kind in _KINDS.items():
         # What follows the last field is much longer, and may have commas in quotes.
         detailed = [(row.labels, row.line.split(",", last + 1)) for row in chosen[number]]
-        lines += _lines(kind, detailed, columns)
+        written.append("".join(_lines(kind, detailed, columns)))
         if kind.has_up:
-            lines += _up(kind, rows[number])
-    lines += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
-    lines += (f"swarmgate_haproxy_without_details {left_out}", "")
-    return "\n".join(lines).encode()
+            written.append("".join(_up(kind, rows[number])))
+    written += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
+    written.append(f"swarmgate_haproxy_without_details {left_out}\n")
+    return "".join(written).encode()
 
 
 def _rows(body: str, columns: Mapping[str, int]) -> Mapping[str, list[_Row]]:
@@ -242,18 +248,20 @@ def _lines(kind: _Kind, rows: Sequence[_Detailed], columns: Mapping[str, int]) -
     for column, metric in kind.columns.items():
         name, number = kind.prefix + metric, columns[column]
         yield from _heading(name, _HELP[metric])
-        yield from [f"{name}{{{labels}}} {row[number]}" for labels, row in rows if row[number].isdigit()]
+        yield from [f"{name}{{{labels}}} {row[number]}\n" for labels, row in rows if row[number].isdigit()]
     name = f"{kind.prefix}http_responses_total"
     yield from _heading(name, _HELP["http_responses_total"])
     for column, code in _RESPONSES.items():
         number = columns[column]
-        yield from [f'{name}{{{labels},code="{code}"}} {row[number]}' for labels, row in rows if row[number].isdigit()]
+        yield from [
+            f'{name}{{{labels},code="{code}"}} {row[number]}\n' for labels, row in rows if row[number].isdigit()
+        ]
 
 
 def _up(kind: _Kind, rows: Sequence[_Row]) -> Iterator[str]:
     name = f"{kind.prefix}up"
     yield from _heading(name, _HELP["up"])
-    yield from [f"{name}{{{row.labels}}} {int(row.is_up)}" for row in rows]
+    yield from [f"{name}{{{row.labels}}} {int(row.is_up)}\n" for row in rows]
 
 
 def _is_up(status: str) -> bool:
@@ -262,4 +270,4 @@ def _is_up(status: str) -> bool:
 
 
 def _heading(name: str, words: str, type_: str = "gauge") -> tuple[str, str]:
-    return f"# HELP {name} {words}", f"# TYPE {name} {type_}"
+    return f"# HELP {name} {words}\n", f"# TYPE {name} {type_}\n"
