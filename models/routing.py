@@ -63,8 +63,8 @@ class PathMatch(IntEnum):
 class Claim:
     """A destination's wish to answer the requests for one domain pattern and one path.
 
-    What is long to work out is worked out once, for claims outlive many routing tables; the rest takes more memory
-    than time.
+    What takes long to work out is worked out once, for claims outlive many routing tables; the rest is not worth the
+    memory, for there are many.
 
     ``is_default`` marks the claim for whatever nobody else answers; ``tests_domain`` one whose domain is only among
     its predicates. Claims of one ``group`` share a route by ``weight``; ``ready`` says whether there are servers.
