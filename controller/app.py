@@ -39,6 +39,7 @@ from controller.interfaces import (
 )
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
+from controller.memory import give_back, keep_large_blocks_apart
 from controller.metrics import Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
@@ -70,7 +71,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     for notice in notices(secrets_dir):
         log.warning("A variable has no effect", **notice)
     check_interfaces(settings)
-    _collect_seldom()
+    _take_in_first_world()
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     inner = _source(settings)
@@ -141,6 +142,7 @@ class _Convergence:
         """Log the first time, and tell the listeners what this replica has programmed."""
         if not self.first.is_set():
             log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in self.settings.binds])
+            _settle()
         self.first.set()
         listeners = self.declared.listeners
         if listeners is not None:
@@ -154,7 +156,7 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     Raises:
         PermanentError: the settings cannot be used.
     """
-    _collect_seldom()
+    _take_in_first_world()
     metrics = Metrics()
     published = Published()
     if settings.without_effect:
@@ -173,8 +175,11 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     async def publish(_round: Round) -> Result:
         with metrics.stage("source"):
             snapshot = await source.snapshot()
+        is_first = published.etag is None
         if published.publish(snapshot):
             log.info("Published", services=len(snapshot.services), etag=published.etag)
+        if is_first:
+            _settle()
         await interfaces.look(snapshot)
         return Result()
 
@@ -196,12 +201,26 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     log.info("Stopped")
 
 
-def _collect_seldom() -> None:
+_SELDOM = (50_000, 50, 100)
+_FIRST_WORLD = (1_000_000, 50, 100)
+"""When Python looks for reference cycles (`gc.set_threshold`)."""
+
+
+def _take_in_first_world() -> None:
+    """Make ready for what comes by the hundred thousand, and all to stay: nothing of it need be searched for cycles."""
+    keep_large_blocks_apart()
+    gc.set_threshold(*_FIRST_WORLD)
+
+
+def _settle() -> None:
     """Have Python look for reference cycles seldom: walking through all that is known of 5,000 services takes a while.
 
-    Hardly anything here is in a cycle; everything else is let go of at once.
+    Hardly anything here is in a cycle; everything else is let go of at once. What is there by now is not walked through
+    any more, and what was only for taking it in is given back.
     """
-    gc.set_threshold(50_000, 50, 100)
+    gc.freeze()
+    gc.set_threshold(*_SELDOM)
+    give_back()
 
 
 def _patience() -> Backoff:

@@ -9,9 +9,10 @@ everything, of all others only whether they are up.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from controller.errors import SwarmgateError
 from render.sections import is_own
@@ -102,24 +103,37 @@ _HELP: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is told of the rows of one type: how series begin, the labels, and the metric of each column."""
+    """What is told of the rows of one type: how series begin, the form of labels, and the metric of each column."""
 
     prefix: str
-    labels: tuple[str, ...]
+    labels: str
     columns: Mapping[str, str]
     has_up: bool = True
 
 
 _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
-        "0": _Kind("haproxy_frontend_", ("frontend",), _FRONTEND, has_up=False),
-        "1": _Kind("haproxy_backend_", ("backend",), _BACKEND),
-        "2": _Kind("haproxy_server_", ("backend", "server"), _SERVER),
+        "0": _Kind("haproxy_frontend_", 'frontend="{}"', _FRONTEND, has_up=False),
+        "1": _Kind("haproxy_backend_", 'backend="{}"', _BACKEND),
+        "2": _Kind("haproxy_server_", 'backend="{}",server="{}"', _SERVER),
     }
 )
 """By HAProxy's number of a row's type; the others are listening sockets."""
 
-_Row = tuple[str, Sequence[str]]
+
+class _Row(NamedTuple):
+    """A row of the table: its labels as they are written, and its line, of which little is taken apart.
+
+    There are thousands, with a hundred fields each.
+    """
+
+    labels: str
+    sessions: int
+    is_up: bool
+    line: str
+
+
+_Detailed = tuple[str, Sequence[str]]
 """The labels of a row as they are written, and its fields."""
 
 
@@ -141,7 +155,13 @@ class HAProxyMetrics:
         async with self._turn:
             if self._last is None or self._clock() - self._last[0] >= _FRESH:
                 self._last = (self._clock(), await self._scraped())
+                asyncio.get_running_loop().call_later(_FRESH, self._forget, self._last)
             return self._last[1]
+
+    def _forget(self, answer: tuple[float, bytes]) -> None:
+        """Let go of an answer that is not told again: it may be megabytes long."""
+        if self._last is answer:
+            self._last = None
 
     async def _scraped(self) -> bytes:
         self._scrapes += 1
@@ -158,13 +178,13 @@ class HAProxyMetrics:
     def _own(self, *, is_up: bool) -> bytes:
         lines = (
             *_heading("haproxy_up", "Whether HAProxy answered."),
-            f"haproxy_up {int(is_up)}",
+            f"haproxy_up {int(is_up)}\n",
             *_heading("haproxy_exporter_total_scrapes", "How often HAProxy was asked.", "counter"),
-            f"haproxy_exporter_total_scrapes {self._scrapes}",
+            f"haproxy_exporter_total_scrapes {self._scrapes}\n",
             *_heading("haproxy_exporter_csv_parse_failures", "Answers that could not be read.", "counter"),
-            f"haproxy_exporter_csv_parse_failures {self._failures}",
+            f"haproxy_exporter_csv_parse_failures {self._failures}\n",
         )
-        return "\n".join((*lines, "")).encode()
+        return "".join(lines).encode()
 
 
 def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
@@ -178,59 +198,70 @@ def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
     wanted = {"status", "type", "stot", *_FRONTEND, *_BACKEND, *_SERVER, *_RESPONSES}
     if not wanted <= columns.keys():
         raise ValueError("no statistics of HAProxy")
+    rows = _rows(body, columns)
     last = max(columns[name] for name in wanted)
-    # Only the beginning of a line is taken apart: what follows is much longer, and may have commas in quotes.
-    fields = [line.split(",", last + 1) for line in body.split("\n") if line]
-    rows = {number: _rows(kind, fields, columns["type"], number) for number, kind in _KINDS.items()}
-    detailed, left_out = _detailed(rows, columns["stot"], most)
-    lines: list[str] = []
+    chosen, left_out = _detailed(rows, most)
+    written: list[str] = []
     for number, kind in _KINDS.items():
-        lines += _lines(kind, detailed[number], columns)
+        # What follows the last field is much longer, and may have commas in quotes.
+        detailed = [(row.labels, row.line.split(",", last + 1)) for row in chosen[number]]
+        written.append("".join(_lines(kind, detailed, columns)))
         if kind.has_up:
-            lines += _up(kind, rows[number], columns["status"])
-    lines += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
-    lines += (f"swarmgate_haproxy_without_details {left_out}", "")
-    return "\n".join(lines).encode()
+            written.append("".join(_up(kind, rows[number])))
+    written += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
+    written.append(f"swarmgate_haproxy_without_details {left_out}\n")
+    return "".join(written).encode()
 
 
-def _rows(kind: _Kind, fields: Iterable[Sequence[str]], type_: int, number: str) -> list[_Row]:
-    two = len(kind.labels) == 2  # noqa: PLR2004 - the second one is the server
-    return [
-        (f'backend="{row[0]}",server="{row[1]}"' if two else f'{kind.labels[0]}="{row[0]}"', row)
-        for row in fields
-        if len(row) > type_ and row[type_] == number and row[0] not in _INTERNAL and not is_own(row[0])
-    ]
+def _rows(body: str, columns: Mapping[str, int]) -> Mapping[str, list[_Row]]:
+    """Return the rows of each kind."""
+    sessions, status, type_ = (columns[name] for name in ("stot", "status", "type"))
+    last = max(sessions, status, type_)
+    rows: dict[str, list[_Row]] = {number: [] for number in _KINDS}
+    for line in body.split("\n"):
+        fields = line.split(",", last + 1)
+        if len(fields) <= last or fields[0] in _INTERNAL or is_own(fields[0]):
+            continue
+        kind = _KINDS.get(fields[type_])
+        if kind is not None:
+            row = _Row(
+                kind.labels.format(fields[0], fields[1]), int(fields[sessions] or 0), _is_up(fields[status]), line
+            )
+            rows[fields[type_]].append(row)
+    return rows
 
 
-def _detailed(rows: Mapping[str, list[_Row]], sessions: int, most: int) -> tuple[dict[str, list[_Row]], int]:
+def _detailed(rows: Mapping[str, list[_Row]], most: int) -> tuple[Mapping[str, list[_Row]], int]:
     """Return the rows of which everything is told, and the number of the others: the busiest ones if there are many."""
     bounded = [row for number, kind in _KINDS.items() if kind.has_up for row in rows[number]]
     if len(bounded) <= most:
-        return dict(rows), 0
-    bounded.sort(key=lambda row: (-int(row[1][sessions] or 0), row[0]))
-    chosen = {row[0] for row in bounded[:most]}
+        return rows, 0
+    bounded.sort(key=lambda row: (-row.sessions, row.labels))
+    chosen = {row.labels for row in bounded[:most]}
     return {
-        number: [row for row in rows[number] if row[0] in chosen] if kind.has_up else rows[number]
+        number: [row for row in rows[number] if row.labels in chosen] if kind.has_up else rows[number]
         for number, kind in _KINDS.items()
     }, len(bounded) - most
 
 
-def _lines(kind: _Kind, rows: Sequence[_Row], columns: Mapping[str, int]) -> Iterator[str]:
+def _lines(kind: _Kind, rows: Sequence[_Detailed], columns: Mapping[str, int]) -> Iterator[str]:
     for column, metric in kind.columns.items():
         name, number = kind.prefix + metric, columns[column]
         yield from _heading(name, _HELP[metric])
-        yield from [f"{name}{{{labels}}} {row[number]}" for labels, row in rows if row[number].isdigit()]
+        yield from [f"{name}{{{labels}}} {row[number]}\n" for labels, row in rows if row[number].isdigit()]
     name = f"{kind.prefix}http_responses_total"
     yield from _heading(name, _HELP["http_responses_total"])
     for column, code in _RESPONSES.items():
         number = columns[column]
-        yield from [f'{name}{{{labels},code="{code}"}} {row[number]}' for labels, row in rows if row[number].isdigit()]
+        yield from [
+            f'{name}{{{labels},code="{code}"}} {row[number]}\n' for labels, row in rows if row[number].isdigit()
+        ]
 
 
-def _up(kind: _Kind, rows: Sequence[_Row], status: int) -> Iterator[str]:
+def _up(kind: _Kind, rows: Sequence[_Row]) -> Iterator[str]:
     name = f"{kind.prefix}up"
     yield from _heading(name, _HELP["up"])
-    yield from [f"{name}{{{labels}}} {int(_is_up(row[status]))}" for labels, row in rows]
+    yield from [f"{name}{{{row.labels}}} {int(row.is_up)}\n" for row in rows]
 
 
 def _is_up(status: str) -> bool:
@@ -239,4 +270,4 @@ def _is_up(status: str) -> bool:
 
 
 def _heading(name: str, words: str, type_: str = "gauge") -> tuple[str, str]:
-    return f"# HELP {name} {words}", f"# TYPE {name} {type_}"
+    return f"# HELP {name} {words}\n", f"# TYPE {name} {type_}\n"

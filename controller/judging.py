@@ -7,7 +7,7 @@ answer 503 rather than open up. The same is done for one whose labels are valid 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import compress, count
 from operator import is_not
 from typing import NamedTuple
@@ -26,7 +26,7 @@ from models.tables import Derived, Gathered, Latest, Table
 from models.types import is_name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A Swarm service with the form that is to be run for it, and what has been found out on the way.
 
@@ -42,22 +42,17 @@ class Candidate:
     found: tuple[Condition, ...] = ()
     notices: tuple[Notice, ...] = ()
 
-    @cached_property
+    @property
     def seniority(self) -> tuple[object, ...]:
         """Sorts services that compete for the same thing: the first wins."""
         return (self.swarm.created_at, self.form.acl_name, self.swarm.name)
 
-    @cached_property
-    def hosts(self) -> frozenset[str]:
-        """The host names that must be resolved before its servers are known."""
-        hosts = (outside_host(self.swarm, destination) for destination in self.form.destinations)
-        return frozenset(host for host in hosts if host is not None)
 
-    @cached_property
-    def ports(self) -> frozenset[int]:
-        """The ports that it asks the proxy to listen on."""
-        ports = (destination.matching.opened_port for destination in self.form.destinations)
-        return frozenset(port for port in ports if port is not None)
+class Asked(NamedTuple):
+    """What has to be looked at for a service: host names to resolve, and ports that it asks the proxy to listen on."""
+
+    hosts: frozenset[str]
+    ports: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +64,7 @@ class Judged:
 
     by_name: Table[str, Candidate]
     refused: Table[str, tuple[Condition, ...]]
-    asking: Table[str, Candidate]
+    asking: Table[str, Asked]
     versions: Table[str, int]
 
     @property
@@ -80,12 +75,12 @@ class Judged:
     @property
     def hosts(self) -> frozenset[str]:
         """The host names that must be resolved before the desired state can be built."""
-        return frozenset().union(*(candidate.hosts for candidate in self.asking.values()))
+        return frozenset().union(*(each.hosts for each in self.asking.values()))
 
     @property
     def ports(self) -> frozenset[int]:
         """The ports that services ask the proxy to listen on."""
-        return frozenset().union(*(candidate.ports for candidate in self.asking.values()))
+        return frozenset().union(*(each.ports for each in self.asking.values()))
 
     def without(self, names: AbstractSet[str]) -> "Judged":
         """Return the same without some services."""
@@ -114,6 +109,8 @@ class Judge:
         self._services: Table[str, SwarmService] = Table()
         self._forms: Mapping[str, LastGood] = {}
         self._last_forms: dict[str, tuple[str, LastGood | None]] = {}
+        self._labels: Derived[str, _Labels] = Derived(self._labels_of)
+        self._readings: Derived[str, Reading] = Derived(self._read)
         self._wanted: Derived[str, _Found] = Derived(self._judged)
         self._versions: Derived[str, int] = Derived(lambda service: service.version)
         self._settle = {is_with_refusals: _Settling(self._instead) for is_with_refusals in (False, True)}
@@ -129,7 +126,8 @@ class Judge:
         self._services = self._services.revised(_differing(self._world.services, snapshot.services))
         self._world = snapshot
         self._forms = forms
-        wanted = self._wanted(self._services, again=self._with_other_forms())
+        readings = self._readings(self._labels(self._services))
+        wanted = self._wanted(self._services, readings, again=self._with_other_forms())
         return self._settle[bool(rejected)](wanted, dict(rejected), self._versions(self._services))
 
     def _with_other_forms(self) -> list[str]:
@@ -137,12 +135,23 @@ class Judge:
         self._last_forms = {name: each for name, each in self._last_forms.items() if name in self._services}
         return [name for name, (id_, form) in self._last_forms.items() if self._forms.get(id_) is not form]
 
-    def _judged(self, service: SwarmService) -> _Found | None:
-        """Judge a service as if HAProxy had refused nothing; None if it is none of ours."""
-        if not self._is_ours(service):
+    def _labels_of(self, service: SwarmService) -> "_Labels | None":
+        """Return what is to be read of a service, which changes more often than its labels do; None if nothing is."""
+        if not (self._is_ours(service) and is_name(service.name)):
             return None
-        return _good_candidate(service, self._rules) or _without_good_labels(
-            service, self._rules, self._last_form(service)
+        return _Labels(service.name, service.stack, service.labels)
+
+    def _read(self, labels: "_Labels") -> Reading:
+        return labels.read(self._rules)
+
+    def _judged(self, service: SwarmService | None, reading: Reading | None) -> _Found | None:
+        """Judge a service as if HAProxy had refused nothing; None if it is none of ours."""
+        if service is None or not self._is_ours(service):
+            return None
+        if reading is None:
+            return (conditions.invalid_name(service.name), conditions.not_programmed())
+        return _good_candidate(service, reading) or _without_good_labels(
+            service, reading, self._rules, self._last_form(service)
         )
 
     def _is_ours(self, service: SwarmService) -> bool:
@@ -184,7 +193,7 @@ class _Settling:
         self._contested: Gathered[str, tuple[Notice, ...], str, str] = Gathered(_by_winner, _in_order)
         self._running: Derived[str, Candidate] = Derived(_running)
         self._refused: Derived[str, tuple[Condition, ...]] = Derived(_refused)
-        self._asking: Derived[str, Candidate] = Derived(lambda each: each if each.hosts or each.ports else None)
+        self._asking: Derived[str, Asked] = Derived(_asked)
         self._result = Latest(Judged)
 
     def __call__(
@@ -287,17 +296,36 @@ def _running(found: _Found | None, conflict: _Lost | None, contested: tuple[Noti
     return replace(found, notices=(*found.notices, *contested)) if contested else found
 
 
+def _asked(candidate: Candidate) -> Asked | None:
+    destinations = candidate.form.destinations
+    hosts = (outside_host(candidate.swarm, destination) for destination in destinations)
+    ports = (destination.matching.opened_port for destination in destinations)
+    asked = Asked(
+        frozenset(host for host in hosts if host is not None), frozenset(port for port in ports if port is not None)
+    )
+    return asked if any(asked) else None
+
+
 def _refused(found: _Found | None, conflict: _Lost | None) -> tuple[Condition, ...] | None:
     if not isinstance(found, Candidate):
         return found
     return None if conflict is None else (*found.found, conflict.condition, conditions.not_programmed())
 
 
-def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | None:
-    """Return the candidate of a service whose name and labels are valid; None if they are not."""
-    if not is_name(service.name):
-        return None
-    reading = _read(service, service.labels, rules)
+class _Labels(NamedTuple):
+    """The labels of a service, with what else their meaning depends on."""
+
+    name: str
+    stack: str
+    labels: Mapping[str, str]
+
+    def read(self, rules: LabelRules) -> Reading:
+        """Read them."""
+        return read_labels(self.name, self.labels, rules, stack=self.stack)
+
+
+def _good_candidate(service: SwarmService, reading: Reading) -> Candidate | None:
+    """Return the candidate of a service whose labels are valid; None if they are not."""
     if reading.service is None:
         return None
     good = LastGood(reading.service, service.labels)
@@ -305,11 +333,8 @@ def _good_candidate(service: SwarmService, rules: LabelRules) -> Candidate | Non
 
 
 def _without_good_labels(
-    service: SwarmService, rules: LabelRules, last: LastGood | None
+    service: SwarmService, reading: Reading, rules: LabelRules, last: LastGood | None
 ) -> Candidate | tuple[Condition, ...]:
-    if not is_name(service.name):
-        return (conditions.invalid_name(service.name), conditions.not_programmed())
-    reading = _read(service, service.labels, rules)
     candidate = partial(Candidate, service, notices=_notices(reading))
     invalid = conditions.invalid_labels(
         (problem.text for problem in reading.problems), unknown_only=reading.unknown_only
@@ -327,7 +352,7 @@ def _without_good_labels(
 def _previous(service: SwarmService, rules: LabelRules) -> LastGood | None:
     """Return what the labels say that the service had before its last update, as far as Swarm knows."""
     labels = service.previous_labels
-    form = None if labels is None else _read(service, labels, rules).service
+    form = None if labels is None else _read_aside(service, labels, rules)
     return None if labels is None or form is None else LastGood(form, labels)
 
 
@@ -340,18 +365,18 @@ def _notices(reading: Reading) -> tuple[Notice, ...]:
     return (*map(notices.deprecated, reading.deprecations), *map(notices.without_effect, reading.without_effect))
 
 
-def _read(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> Reading:
-    return _read_once(service.name, service.stack, frozenset(labels.items()), rules)
-
-
-@lru_cache(maxsize=32768)
-def _read_once(name: str, stack: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> Reading:
-    """Read labels, or remember them: services change more often than their labels do."""
-    return read_labels(name, dict(labels), rules, stack=stack)
-
-
 def _without_restrictions(service: SwarmService, reading: Reading, rules: LabelRules) -> ProxyService | None:
     """Read the labels less those that narrow access and are wrong: it tells which routes are to be closed."""
     broken = {problem.label for problem in reading.problems if problem.restricts}
     rest = {label: value for label, value in service.labels.items() if label not in broken}
-    return _read(service, rest, rules).service
+    return _read_aside(service, rest, rules)
+
+
+def _read_aside(service: SwarmService, labels: Mapping[str, str], rules: LabelRules) -> ProxyService | None:
+    """Read labels other than a service has, or remember them: they are asked for as long as its own are of no use."""
+    return _read_once(service.name, service.stack, frozenset(labels.items()), rules)
+
+
+@lru_cache(maxsize=1024)
+def _read_once(name: str, stack: str, labels: frozenset[tuple[str, str]], rules: LabelRules) -> ProxyService | None:
+    return read_labels(name, dict(labels), rules, stack=stack).service

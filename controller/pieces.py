@@ -6,7 +6,6 @@ long as these do.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 from controller.access import UserListResult, user_list_of
 from controller.endpoints import Surroundings, endpoints_of
@@ -53,7 +52,7 @@ class Part:
     facts: tuple[Condition, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Everything that one service contributes; ``redirects`` are claims of domains, each with where it leads to."""
 
@@ -62,28 +61,28 @@ class Piece:
     redirects: tuple[tuple[str, Claim], ...]
     filled: Filled
 
-    @cached_property
+    @property
     def first_facts(self) -> tuple[Condition, ...]:
         """What is true of the service before anything is known of its parts."""
         fine = (*conditions.pending(), conditions.programmed(), conditions.resolved_refs())
         return (*fine, *self.candidate.found, *self.filled.conditions, *name_facts(self.candidate.form))
 
-    @cached_property
+    @property
     def competes(self) -> bool:
         """Whether it wants something that only one service can have, other than routes and names."""
         return bool(self.redirects) or any(part.port for part in self.parts)
 
-    @cached_property
+    @property
     def claims(self) -> tuple[Claim, ...]:
         """Its claims of routes, each once."""
         return tuple(dict.fromkeys(claim for part in self.parts for claim in part.claims))
 
-    @cached_property
+    @property
     def backends(self) -> tuple[Backend, ...]:
         """Its backends, if nobody else wants what they need."""
         return tuple(part.backend for part in self.parts)
 
-    @cached_property
+    @property
     def conditions(self) -> tuple[Condition, ...]:
         """Its conditions, if there is nothing to be said about it and others."""
         facts = (fact for part in self.parts for fact in (*part.destination_facts, *part.facts))

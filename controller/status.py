@@ -8,11 +8,12 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
+from pydantic import TypeAdapter
 
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
@@ -23,6 +24,7 @@ from models.tables import Gathered, Table, changed_keys
 
 log = structlog.get_logger()
 
+_CONDITION = TypeAdapter(Condition)
 _EVENTS = {
     NoticeReason.DEPRECATED_LABEL: "Service has a deprecated label",
     NoticeReason.LABEL_WITHOUT_EFFECT: "Service has a label without effect",
@@ -148,11 +150,8 @@ class StatusStore:
             condition = failure if failure and fact.type == failure.type and fact.status == "True" else fact
             last = known.get(condition.type)
             since = last.last_transition if last and last.status == condition.status else self.now()
-            update = {"observed_version": version, "last_transition": since}
-            if last and last.model_copy(update=update) == condition.model_copy(update=update):
-                dated.append(last if last.observed_version == version else last.model_copy(update=update))
-            else:
-                dated.append(condition.model_copy(update=update))
+            one = replace(condition, observed_version=version, last_transition=since)
+            dated.append(last if last == one else one)
         return tuple(dated)
 
     def _log_transitions(self, name: str, facts: tuple[Condition, ...]) -> None:
@@ -268,7 +267,7 @@ class StatusStore:
         notices = self.notices.get(name, ())
         return {
             "name": name,
-            "conditions": [fact.model_dump(mode="json") for fact in self.conditions[name]],
+            "conditions": [_CONDITION.dump_python(fact, mode="json") for fact in self.conditions[name]],
             "routes": list(self.footprints.get(name, Footprint()).routes),
             "backends": servers,
             "deprecated": [each.message for each in notices if each.reason is NoticeReason.DEPRECATED_LABEL],

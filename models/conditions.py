@@ -5,15 +5,17 @@ replace per type; the last one of a type wins.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cache
 from typing import Literal
-
-from models.base import Frozen
 
 
 class ConditionType(StrEnum):
     """The questions asked of every service."""
+
+    __hash__ = str.__hash__  # which is as good, and fast
 
     ACCEPTED = "Accepted"
     """Its labels are valid, and nothing older claims the same."""
@@ -21,6 +23,9 @@ class ConditionType(StrEnum):
     """What its labels refer to exists: network, secret, running tasks."""
     PROGRAMMED = "Programmed"
     """HAProxy runs it."""
+
+
+_TYPES = tuple(ConditionType)
 
 
 class Reason(StrEnum):
@@ -76,7 +81,8 @@ class Reason(StrEnum):
     """HAProxy could not be updated just now; it runs what it ran before, and it is being tried again."""
 
 
-class Condition(Frozen):
+@dataclass(frozen=True, slots=True)
+class Condition:
     """One answer about one service.
 
     ``observed_version`` is the Swarm version index the answer is about; ``last_transition`` is when ``status`` last
@@ -91,6 +97,7 @@ class Condition(Frozen):
     last_transition: datetime | None = None
 
 
+@cache
 def _good(reason: Reason, message: str = "") -> Condition:
     return Condition(type=_TYPE_OF[reason], status="True", reason=reason, message=message)
 
@@ -145,6 +152,7 @@ def type_of(reason: Reason) -> ConditionType | None:
     return _TYPE_OF.get(reason)
 
 
+@cache
 def pending() -> tuple[Condition, ...]:
     """Return one undecided condition of every type."""
     return tuple(Condition(type=kind, status="Unknown", reason=Reason.PENDING) for kind in ConditionType)
@@ -153,7 +161,7 @@ def pending() -> tuple[Condition, ...]:
 def merged(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
     """Return one condition per type, the last one given of each, in the order of the types."""
     last = {condition.type: condition for condition in conditions}
-    return tuple(last[kind] for kind in ConditionType if kind in last)
+    return tuple(last[kind] for kind in _TYPES if kind in last)
 
 
 def accepted() -> Condition:

@@ -8,16 +8,25 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from models.facts import facts_of
-from models.labels._table import Row, label_key
+from models.labels._table import Family, Row, label_key
 from models.labels.custom import Custom
 from models.labels.matching import Matching
-from models.service import DESTINATION_FAMILIES, SERVICE_FAMILIES, SPELLINGS, TABLE, Destination, ProxyService
+from models.service import (
+    DESTINATION_FAMILIES,
+    SERVICE_FAMILIES,
+    SPELLINGS,
+    TABLE,
+    UNSAID,
+    Destination,
+    ProxyService,
+)
 from models.types import reject_markup
 
 PREFIX = "com.df."
@@ -37,7 +46,7 @@ REMOVED: Mapping[str, str] = MappingProxyType(
 """Labels of DFP's earlier times that nothing is left of, each with the reason; stack files still have them."""
 _INDEXED = re.compile(r"(?P<name>.+)\.(?P<index>[0-9]{1,6})", re.ASCII)
 _SHOWN = 80
-M = TypeVar("M", bound=BaseModel)
+M = TypeVar("M", bound=Family)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +102,20 @@ class LabelRules:
 class _Reader:
     """Collects the values by table row and index, and the problems met on the way.
 
-    ``written`` has the label that each value came from, as it was spelled.
+    ``written`` has the label that each value came from, as it was spelled; ``rows`` are those that may have a value, by
+    family and name.
     """
 
     rules: LabelRules
     values: dict[tuple[str, int], str] = field(default_factory=dict)
     written: dict[tuple[str, int], str] = field(default_factory=dict)
+    rows: dict[str, dict[str, Row]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     deprecations: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name, _ in self.rules.defaults:
+            self._note_row(TABLE[name])
 
     def key(self, row: Row, index: int) -> str:
         """Return the label key that a value for this row and index came from (the bare one if it was inherited)."""
@@ -155,6 +170,10 @@ class _Reader:
         if name == row.name or (row.name, index) not in self.values:
             self.values[row.name, index] = value
             self.written[row.name, index] = label_key(PREFIX, name, index)
+            self._note_row(row)
+
+    def _note_row(self, row: Row) -> None:
+        self.rows.setdefault(row.family, {})[row.name] = row
 
     def indices(self) -> list[int]:
         """Return the destinations declared: the indexed ones if there are any, else the bare one."""
@@ -176,21 +195,26 @@ class _Reader:
                     )
                 )
 
-    def model(self, family: str, model: type[M], index: int, **known: object) -> M | None:
+    def model(
+        self,
+        family: str,
+        model: type[M],
+        index: int,
+        *,
+        mode: str | None = None,
+        facts: Mapping[str, object] | None = None,
+    ) -> M | None:
         """Validate one family for one destination; None if it has problems.
 
-        ``known`` is what the validators of this family need to know besides the rules.
+        ``mode`` and ``facts`` are what the validators of this family need to know besides the rules.
         """
-        rows = {row.name: row for row in TABLE.values() if row.family == family}
+        rows = self.rows.get(family, {})
         given = {name: value for name, row in rows.items() if (value := self.value(row, index)) is not None}
-        context = {
-            "separator": self.rules.separator,
-            "allow_raw_config": self.rules.allow_raw_config,
-            "templates_dir": self.rules.templates_dir,
-            **known,
-        }
+        unsaid: M = UNSAID[model]
         try:
-            return model.model_validate(given, context=context)
+            if facts is not None:  # which are about one destination only
+                return _validated(model, given, self.rules, mode, facts)
+            return _shared(model, tuple(given.items()), self.rules, mode) if given else unsaid
         except ValidationError as error:
             for item in error.errors(include_url=False, include_context=False):
                 row = rows[str(item["loc"][0])]
@@ -287,6 +311,29 @@ class _Reader:
         self._note(Problem(label=label, text=f"{label} is missing: {wanted}"))
 
 
+@lru_cache(maxsize=1024)
+def _shared(model: type[M], given: tuple[tuple[str, str], ...], rules: LabelRules, mode: str | None) -> M:
+    """Validate a family, or take the one that another service with the same labels has: most have few of their own."""
+    return _validated(model, dict(given), rules, mode, None)
+
+
+def _validated(
+    model: type[M],
+    given: Mapping[str, str],
+    rules: LabelRules,
+    mode: str | None,
+    facts: Mapping[str, object] | None,
+) -> M:
+    context = {
+        "separator": rules.separator,
+        "allow_raw_config": rules.allow_raw_config,
+        "templates_dir": rules.templates_dir,
+        "mode": mode,
+        "facts": facts,
+    }
+    return model.model_validate(given, context=context)
+
+
 def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stack: str = "") -> Reading:
     """Read the labels of the service ``name``, which may belong to a stack.
 
@@ -298,15 +345,17 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
             reader.read(label, labels[label])
     indices = reader.indices()
     reader.note_orphans(indices)
-    identity = {family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items()}
+    identity = {
+        family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items() if family in reader.rows
+    }
     known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
     destinations = [_destination(reader, index, known) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
     deprecations = tuple(reader.deprecations)
-    if reader.problems:
+    if reader.problems or known is None:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
-    service = ProxyService(name=name, stack=stack, destinations=tuple(filter(None, destinations)), **identity)
+    service = known.model_copy(update={"destinations": tuple(filter(None, destinations))})
     useless = tuple(reader.without_effect(service.destinations))
     return Reading(service=service, deprecations=deprecations, without_effect=useless)
 
@@ -320,20 +369,23 @@ def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
 
 def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
     """Read one destination; ``service`` is what is known of its service by now."""
-    others = {family: model for family, model in DESTINATION_FAMILIES.items() if model is not Custom}
-    families = {family: reader.model(family, model, index) for family, model in others.items()}
+    said = {family: reader.model(family, model, index) for family, model in _BUT_CUSTOM if family in reader.rows}
     mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
-    if None in families.values() or service is None:
+    if None in said.values() or service is None:
         reader.model("custom", Custom, index, mode=mode)
         return None
-    destination = _with_default_path(Destination(index=index, **families))
+    destination = _with_default_path(Destination(index=index, **said))
     facts = facts_of(service, destination) if reader.value(TABLE["backendExtra"], index) else None
     custom = reader.model("custom", Custom, index, mode=mode, facts=facts)
     if custom is None:
         return None
-    destination = destination.model_copy(update={"custom": custom})
+    if custom is not destination.custom:
+        destination = destination.model_copy(update={"custom": custom})
     reader.require(destination)
     return destination
+
+
+_BUT_CUSTOM = tuple((family, model) for family, model in DESTINATION_FAMILIES.items() if model is not Custom)
 
 
 def _with_default_path(destination: Destination) -> Destination:

@@ -63,7 +63,8 @@ class PathMatch(IntEnum):
 class Claim:
     """A destination's wish to answer the requests for one domain pattern and one path.
 
-    What follows from it is worked out once: claims outlive many routing tables.
+    What takes long to work out is worked out once, for claims outlive many routing tables; the rest is not worth the
+    memory, for there are many.
 
     ``is_default`` marks the claim for whatever nobody else answers; ``tests_domain`` one whose domain is only among
     its predicates. Claims of one ``group`` share a route by ``weight``; ``ready`` says whether there are servers.
@@ -85,36 +86,36 @@ class Claim:
     weight: int = 0
     ready: bool = True
 
-    @cached_property
+    @property
     def identity(self) -> tuple[object, ...]:
         """What makes two claims the same."""
         return (*self.place, self.match, self.is_default, *sorted(self.predicates))
 
-    @cached_property
+    @property
     def place(self) -> tuple[str, str, str]:
         """Where the claim is looked up: the tier, the domain pattern and the path."""
         return (self.tier, self.domain, self.path)
 
-    @cached_property
+    @property
     def tier(self) -> str:
         """What follows the domain in the claim's keys."""
         if self.path.startswith(ACME_PREFIX):
             return ACME_TIER
         return f"!{self.priority}" if self.priority else DEFAULT_TIER
 
-    @cached_property
+    @property
     def route(self) -> str:
         """The route in words fit for a message."""
         what = self.path or ("everything else" if self.is_default else "requests by predicate")
         words = what if self.domain == ANY_DOMAIN else f"{self.domain}{self.path}"
         return f"{words} (with conditions)" if self.predicates else words
 
-    @cached_property
+    @property
     def seniority(self) -> tuple[datetime, str, int, str]:
         """Sorts the claims of one identity: the first wins."""
         return (self.created_at, self.acl_name, self.index, self.service)
 
-    @cached_property
+    @property
     def precedence(self) -> tuple[object, ...]:
         """Sorts all claims: the first that applies to a request answers it."""
         return (
@@ -129,7 +130,7 @@ class Claim:
             self.service,
         )
 
-    @cached_property
+    @property
     def rank(self) -> tuple[object, ...]:
         """Sorts claims by precedence, and those that nothing tells apart always in the same way."""
         return (*self.precedence, self.id)

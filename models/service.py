@@ -4,8 +4,11 @@ Each label family is one field here, in the order in which HAProxy works through
 built from these fields, so a family that is not listed does not exist.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
+from typing import Any
 
 from models.base import Frozen
 from models.labels._table import Family, Row, rows_of
@@ -54,6 +57,12 @@ class Destination(Frozen):
     backend_tls: BackendTls = BackendTls()
     target: Target = Target()
     traffic: Traffic = Traffic()
+
+    @property
+    def said(self) -> Iterator[tuple[str, Family]]:
+        """The families that labels say something of, by name; the others are the very objects that all share."""
+        given = ((name, getattr(self, name)) for name in DESTINATION_FAMILIES)
+        return ((name, family) for name, family in given if family is not UNSAID[type(family)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,16 @@ def _families(model: type[Frozen]) -> dict[str, type[Family]]:
 
 DESTINATION_FAMILIES = _families(Destination)
 SERVICE_FAMILIES = _families(ProxyService)
+
+UNSAID: Mapping[type[Family], Any] = MappingProxyType(
+    {
+        type(field.default): field.default
+        for model in (ProxyService, Destination)
+        for field in model.model_fields.values()
+        if isinstance(field.default, Family)
+    }
+)
+"""What a family is if no label of it is given."""
 
 TABLE: dict[str, Row] = {
     row.name: row for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items() for row in rows_of(name, family)

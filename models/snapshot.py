@@ -14,6 +14,7 @@ from ipaddress import IPv4Interface, IPv6Interface
 from typing import Annotated, Literal
 
 from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from models.base import Frozen
 
@@ -23,7 +24,8 @@ Interface = IPv4Interface | IPv6Interface
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-class Task(Frozen):
+@dataclass(frozen=True, slots=True)
+class Task:
     """One task that Swarm means to keep running (desired state ``running``).
 
     ``slot`` is the replica number of a replicated service, and 0 for a global one, whose tasks are told

@@ -24,7 +24,7 @@ class RenderedServer:
     options: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RenderedBackend:
     """A backend section as text and in its parts.
 
@@ -41,7 +41,7 @@ class RenderedBackend:
     sections: tuple[str, ...] = ()
     text: str = ""
 
-    @cached_property
+    @property
     def observed(self) -> Mapping[str, ObservedServer]:
         """What HAProxy says of the servers once it runs them."""
         return {name: ObservedServer(server.address, server.port) for name, server in self.servers.items()}

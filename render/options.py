@@ -31,6 +31,7 @@ _IPV4_FORMS = (IPV4_MAPPED, "0" * 24, "2002")
 _DIGIT_BITS = 4
 
 _COLUMNS = tuple(row for row in TABLE.values() if row.label.option)
+_FAMILIES = frozenset(row.family for row in _COLUMNS)
 _POSITIONS = {row.field: number for number, row in enumerate(_COLUMNS, start=1)}
 _WITH_LETTER = (row.field for row in _COLUMNS if row.family != "authentication")
 _LETTERS = dict(zip(_WITH_LETTER, ascii_uppercase, strict=False))
@@ -58,6 +59,8 @@ def asks(field: str) -> str:
 
 def record_of(backend: Backend) -> str:
     """Return the record of a backend; empty if it asks for nothing, or answers nothing anyway."""
+    if backend.user_list is None and not any(name in _FAMILIES for name, _ in backend.destination.said):
+        return ""  # as it is for most
     fields = [""] * len(_COLUMNS) if backend.closed else list(map(_text, _values(backend)))
     letters = (_LETTERS.get(row.field, "") for row, text in zip(_COLUMNS, fields, strict=True) if text)
     return "|".join([*fields, "".join(letters)]) if any(fields) else ""

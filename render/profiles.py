@@ -13,7 +13,7 @@ from typing import Any
 from models.labels._table import Family
 from models.proxy import Backend, ServerIdentity
 from models.reading import plain_destination
-from models.service import DESTINATION_FAMILIES, Destination
+from models.service import DESTINATION_FAMILIES, UNSAID, Destination
 from models.settings import ProxySettings
 from render.environment import environment
 from render.sections import Section, SectionKind, digest, table_name
@@ -37,7 +37,7 @@ class Profile:
 
 def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
     """Return the profile of a backend; equal options give equal profiles."""
-    families = _families(backend.destination)
+    families = _said(backend.destination)
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
     cookie = backend.service if is_sticky else None
     users = backend.user_list
@@ -64,7 +64,7 @@ def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     return tuple(
         _profile(
             mode,
-            _families(plain_destination(mode, settings.label_rules)),
+            _said(plain_destination(mode, settings.label_rules)),
             None,
             closed,
             behind_proxies=bool(settings.trusted_proxies),
@@ -73,14 +73,25 @@ def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     )
 
 
-def _families(destination: Destination) -> tuple[tuple[str, Family], ...]:
-    return tuple((name, getattr(destination, name)) for name in DESTINATION_FAMILIES if name not in _IN_MAPS)
+_Families = tuple[tuple[str, Family], ...]
+"""Families by name, in the order of their lines."""
+
+
+def _said(destination: Destination) -> _Families:
+    """Return those that labels say something of, which tell profiles apart."""
+    return tuple((name, family) for name, family in destination.said if name not in _IN_MAPS)
+
+
+def _all(said: _Families) -> _Families:
+    known = dict(said)
+    families = ((name, known.get(name, UNSAID[model])) for name, model in DESTINATION_FAMILIES.items())
+    return tuple((name, family) for name, family in families if name not in _IN_MAPS)
 
 
 @lru_cache(maxsize=4096)
 def _profile(
     mode: str,
-    families: tuple[tuple[str, Family], ...],
+    said: _Families,
     users: Section | None,
     closed: bool,  # noqa: FBT001 - cached
     *,
@@ -89,6 +100,7 @@ def _profile(
     behind_proxies: bool = False,
     template: tuple[str, ...] = (),
 ) -> Profile:
+    families = _all(said)
     table = _table_section(dict(families)["limits"])
     context = {
         "mode": mode,
@@ -113,21 +125,21 @@ def _profile(
 @lru_cache
 def _plain_rules(mode: str) -> tuple[str, str]:
     """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
-    families, context = _families(Destination()), {"mode": mode, "users": None, "template": ()}
+    families, context = _all(()), {"mode": mode, "users": None, "template": ()}
     return _slot("request", families, context), _slot("extra", families, context)
 
 
-def _slot(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
+def _slot(slot: str, families: _Families, context: dict[str, Any]) -> str:
     return "".join(_fillings(slot, families, context))
 
 
-def _fillings(slot: str, families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> Iterator[str]:
+def _fillings(slot: str, families: _Families, context: dict[str, Any]) -> Iterator[str]:
     for name, family in families:
         if hasattr(_macros(name), slot):
             yield str(getattr(_macros(name), slot)(family, context))
 
 
-def _server_options(families: tuple[tuple[str, Family], ...], context: dict[str, Any]) -> str:
+def _server_options(families: _Families, context: dict[str, Any]) -> str:
     """Return what follows a server's address; what several families ask for is there once."""
     fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
     return " ".join(dict.fromkeys(filter(None, fillings)))

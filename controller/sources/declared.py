@@ -1,12 +1,13 @@
 """`DeclaredSource`: another source's world, and the services that were declared to this proxy itself."""
 
+from collections import deque
 from collections.abc import Callable
 
 from controller.sources.health import HealthySource
 from models.declared import is_declared, joined
 from models.snapshot import Snapshot, SwarmService
 
-_REMEMBERED = 16
+_REMEMBERED = 4
 
 
 class DeclaredSource:
@@ -20,7 +21,7 @@ class DeclaredSource:
         self._declared = declared
         self._parts: tuple[Snapshot, tuple[tuple[SwarmService, ...], ...]] | None = None
         self._joined = Snapshot()
-        self._origins: dict[str, str] = {}
+        self._recent: deque[tuple[Snapshot, Snapshot]] = deque(maxlen=_REMEMBERED)
 
     @property
     def last_success(self) -> float | None:
@@ -43,7 +44,7 @@ class DeclaredSource:
 
     def origin(self, snapshot: Snapshot) -> str:
         """Return the digest of the inner source's world that a recent snapshot was made from."""
-        return self._origins.get(snapshot.digest, "")
+        return next((world.digest for made, world in reversed(self._recent) if made.digest == snapshot.digest), "")
 
     async def snapshot(self) -> Snapshot:
         """Read the inner source now, and add what is declared.
@@ -55,9 +56,7 @@ class DeclaredSource:
         declared = tuple(services() for services in self._declared)
         if self._parts is None or self._parts[0] is not world or self._parts[1] != declared:
             self._joined, self._parts = joined(world, *declared), (world, declared)
-        self._origins[self._joined.digest] = world.digest
-        while len(self._origins) > _REMEMBERED:
-            del self._origins[next(iter(self._origins))]
+            self._recent.append((self._joined, world))
         return self._joined
 
     async def watch(self, mark_dirty: Callable[[str], None]) -> None:

@@ -40,10 +40,30 @@ class _VirtualIp(NamedTuple):
     network: str
 
 
+class _Fields(NamedTuple):
+    """Those fields of a `SwarmService` that the object of ``GET /services`` tells."""
+
+    id: str
+    name: str
+    version: int
+    created_at: datetime
+    stack: str
+    labels: Mapping[str, str]
+    previous_labels: Mapping[str, str] | None
+    mode: Literal["replicated", "global"]
+    replicas: int | None
+    endpoint_mode: Literal["vip", "dnsrr"]
+    updating: bool
+
+
+_TOLD = {*_Fields._fields, "virtual_ips", "networks", "tasks"}
+"""The fields of a `SwarmService` that Docker tells."""
+
+
 class _ServicePart(NamedTuple):
     """What one object of ``GET /services`` says by itself."""
 
-    service: SwarmService
+    fields: _Fields
     virtual_ips: tuple[_VirtualIp, ...]
 
 
@@ -127,12 +147,14 @@ class SnapshotDecoder:
         reachable = [each for each in part.virtual_ips if each.network_id not in ingress_networks]
         networks = {each.network: names[each.network_id] for each in reachable if each.network_id in names}
         networks.update(pair for each in tasks or () for pair in each.networks)
-        found = {
-            "virtual_ips": tuple(each.address for each in reachable),
-            "networks": dict(sorted(networks.items())),
-            "tasks": tuple(each.task for each in tasks or ()),
-        }
-        return part.service.model_copy(update=found)
+        # All is of the right types here; what is validated once more is copied, for each of thousands.
+        return SwarmService.model_construct(
+            _TOLD,
+            **part.fields._asdict(),
+            virtual_ips=tuple(each.address for each in reachable),
+            networks=dict(sorted(networks.items())),
+            tasks=tuple(each.task for each in tasks or ()),
+        )
 
 
 def _ingress_networks_seen(task: _TaskPart) -> Mapping[str, bool]:
@@ -229,7 +251,7 @@ def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix
     if isinstance(item.get("PreviousSpec"), dict):
         previous_labels = keep_labels(_labels(item, "PreviousSpec"), notify_label, label_prefix)
     mode = _mode(_dig(item, "Spec", "Mode"))
-    service = SwarmService(
+    fields = _Fields(
         id=_identity(item, "ID"),
         name=_identity(item, "Spec", "Name"),
         version=_count(_dig(item, "Version", "Index"), 0),
@@ -242,7 +264,7 @@ def _service_part(item: Mapping[str, object], *, notify_label: str, label_prefix
         endpoint_mode=_endpoint_mode(item),
         updating=_text(_dig(item, "UpdateStatus", "State")) in _UPDATING,
     )
-    return _ServicePart(service, tuple(_virtual_ips(item)))
+    return _ServicePart(fields, tuple(_virtual_ips(item)))
 
 
 def _mode(mode: object) -> _Mode:

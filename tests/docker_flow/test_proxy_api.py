@@ -182,6 +182,8 @@ def test_metrics_have_dfps_names(proxy: Proxy, backend: int) -> None:
     assert proxy.metric("haproxy_up") == 1
     name = f"outside-be{backend}_0"
     assert proxy.metric("haproxy_backend_up", backend=name) == 1
+    assert proxy.metric("haproxy_server_up", backend=name, server="outside") == 1
+    assert proxy.metric("haproxy_frontend_http_requests_total", frontend="services")
     assert eventually(
         lambda: proxy.metric("haproxy_backend_http_responses_total", backend=name, code="2xx"), "the answer is counted"
     )
