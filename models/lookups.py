@@ -8,7 +8,7 @@ touches its own place and the open ones within.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from models.routing import Claim, PathMatch
+from models.routing import ANY_DOMAIN, BETWEEN_IDS, DEFAULT_TIER, Claim, PathMatch
 from models.tables import Table, changed_keys
 
 
@@ -22,8 +22,9 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """The key in HAProxy's maps."""
-        return f"{self.domain}{self.tier}#{self.path}"
+        """The key in HAProxy's maps; the path alone where most are, so that a request's is looked up as it is."""
+        is_plain = self.path and self.scope == (ANY_DOMAIN, DEFAULT_TIER)
+        return self.path if is_plain else f"{self.domain}{self.tier}#{self.path}"
 
     @property
     def scope(self) -> tuple[str, str]:
@@ -83,7 +84,7 @@ class Lookups:
         ids: list[str] = []
         for claim in self._candidates(place):
             if not claim.predicates:
-                return _joined(ids) + f">{claim.backend}"
+                return _joined(ids) + claim.backend
             ids.append(claim.id)
         return _joined(ids)
 
@@ -99,4 +100,4 @@ def _by_key(found: Mapping[Place, str | None], match: PathMatch) -> dict[str, st
 
 
 def _joined(ids: Sequence[str]) -> str:
-    return f"|{'|'.join(ids)}|" if ids else ""
+    return "".join((BETWEEN_IDS, *(f"{each}{BETWEEN_IDS}" for each in ids))) if ids else ""

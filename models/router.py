@@ -31,15 +31,6 @@ class Routing:
     won: Mapping[str, tuple[Conflict, ...]]
 
 
-def build_routing(claims: Iterable[Claim], *, default_apart: bool = False) -> tuple[RoutingTable, tuple[Conflict, ...]]:
-    """Settle who gets which route, and build the tables; see `Router`."""
-    by_service: dict[str, list[Claim]] = {}
-    for claim in claims:
-        by_service.setdefault(claim.service, []).append(claim)
-    routing = Router()({name: tuple(claims) for name, claims in by_service.items()}, default_apart=default_apart)
-    return routing.table, tuple(conflict for lost in routing.lost.values() for conflict in lost)
-
-
 @dataclass(frozen=True, slots=True)
 class _Route:
     """Who holds a route, the oldest first, and who does not get it.

@@ -15,16 +15,17 @@ of the one before):
 
 Two claims that are the same in all of 1 to 5, to the letter, are in conflict: the older service has the route.
 
-A request is looked up as follows, and `RoutingTable` holds exactly these maps. Its host leads to the list of claimed
-domain patterns that match it, most specific first (``domains``, else ``wildcards``, else just ``*``). Then, for each
-tier of priority and each pattern in turn, ``<pattern><tier>#<path>`` is looked up whole (``exacts``) and by its longest
-beginning (``prefixes``). Neither ``#`` nor ``!``, with which tiers begin, can be part of a pattern, and the pattern
-comes out of our own map, so no request can forge a key; and what is before the path ends in ``#``, so no key without a
-path is the beginning of one of another tier.
+A request is looked up as follows, and `RoutingTable` holds exactly these maps. Its host leads to itself if it is
+claimed (``domains``), and to the list of claimed wildcards that match it, longest first (``wildcards``): these are the
+domain patterns, and last ``*``. Then, for each tier of priority and each pattern in turn, ``<pattern><tier>#<path>`` is
+looked up whole (``exacts``) and by its longest beginning (``prefixes``). Neither ``#`` nor ``!``, with which tiers
+begin, can be part of a pattern, and the pattern comes out of our own map, so no request can forge a key; and what is
+before the path ends in ``#``, so no key without a path is the beginning of one of another tier. Where there is neither
+domain nor priority, as most often, the path is the key; it begins with ``/``, as no pattern does.
 
-What is found there is either a backend (``>backend``), or candidates that have to be tested (``|id|id|``), perhaps
-with a backend for when none of them holds (``|id|id|>backend``). If there is none, the search goes on, and what it
-finds is appended. The tests themselves are `rules`, in order of precedence.
+What is found there is either a backend, or candidates that have to be tested (``|id|id|``), perhaps with a backend for
+when none of them holds (``|id|id|backend``). If there is none, the search goes on, and what it finds is appended. The
+tests themselves are `rules`, in order of precedence.
 
 Where services bring routes of their own in templates (`models.raw.frontend_lines`), these are tried when the search is
 over, and the claim for whatever nobody else answers is not part of it but comes behind them (``default``).
@@ -48,6 +49,7 @@ ACME_TIER = "!"
 """Follows the domain in the keys of routes for ACME challenges, which are looked up first."""
 DEFAULT_TIER = ""
 BETWEEN_PATTERNS = "|"
+BETWEEN_IDS = "|"
 
 
 class PathMatch(IntEnum):

@@ -10,7 +10,6 @@ from models.machine import Machine
 from models.observed import ObservedServer
 from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
-from models.routing import RoutingTable
 from models.settings import ProxySettings
 from models.tables import Derived, Gathered, Latest, Table
 from render import records
@@ -27,11 +26,12 @@ from render.files import (
 from render.logins import credentials_of
 from render.options import members_of, record_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
+from render.search import search_of
 from render.sections import Section, SectionKind, tcp_frontend_name
 from render.texts import Text
 
-_SPARE_WILDCARDS = 2
-"""Wildcards that one host may match before the lookup rules have to grow, which takes a reload."""
+_NO_PATTERN = "-"
+"""Stands for domains in general, and is the pattern of none: no key begins with it."""
 
 _HOPS = 5
 """How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
@@ -70,8 +70,7 @@ class Renderer:
         self._text_of_backends: Text[RenderedBackend] = Text(lambda _, backend: f"\n{backend.text}")
         self._texts_of_maps: dict[str, Text[str]] = {}
         self._map_files: Derived[str, bytes] = Derived(self._map_file)
-        self._domains: Derived[str, str] = Derived(lambda *values: next(filter(None, values)))
-        self._with_redirects = Latest(_with_redirects)
+        self._domains: Derived[str, str] = Derived(_domain)
         self._last = Latest(self._render)
 
     def __call__(self, desired: Desired) -> Rendered:
@@ -84,9 +83,8 @@ class Renderer:
         core, *ports = _own_sections(desired, self._settings, self._machine)
         sections = (core, *self._sections(self._used(made)), *ports)
         certificates = _certificates(desired.certificates, self._settings)
-        domains = self._with_redirects(self._domains(*_domains(desired)), desired.redirects)
         maps = {
-            **_maps(desired, domains, sections, certificates),
+            **_maps(desired, self._domains(*_domains(desired)), sections, certificates),
             **{file: entries(made) for file, entries in self._entries.items()},
         }
         return Rendered(
@@ -200,8 +198,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             records=records,
             hops=_HOPS,
             any_domain=routing.ANY_DOMAIN,
-            patterns=_patterns(desired.routing),
-            acme_tier=routing.ACME_TIER,
+            search=search_of(desired, settings),
             routing=desired.routing,
             own_routes=desired.own_routes,
             slots=traffic.SLOTS,
@@ -210,7 +207,6 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             passed_ports={port.port for port in desired.passthrough.ports},
             handover=passthrough.handover,
             handed_over=passthrough.HANDOVER,
-            lookups=_lookups(desired.routing),
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),
             milliseconds=lambda seconds: f"{round(seconds * 1000)}ms",
@@ -219,32 +215,15 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
 
 
 def _domains(desired: Desired) -> tuple[Mapping[str, str], ...]:
-    """Return what domains lead to: patterns that match them; that for any says that hosts count."""
+    """Return the arguments of `_domain` by domain; where any domain counts, there is a pattern of none for all."""
     table = desired.routing
     counts = bool(table.domains or table.wildcards or desired.redirects)
-    return (table.domains, {routing.ANY_DOMAIN: routing.ANY_DOMAIN} if counts else {})
+    return (desired.redirects, table.domains, {routing.ANY_DOMAIN: _NO_PATTERN} if counts else {})
 
 
-def _with_redirects(domains: Mapping[str, str], redirects: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the same with the domains that lead to another domain, which are few."""
-    if not redirects:
-        return domains
-    return {**dict(domains.items()), **{domain: f">{target}" for domain, target in redirects.items()}}
-
-
-def _patterns(table: RoutingTable) -> tuple[str, ...]:
-    """Return samples of the domain patterns that a request may be for: most specific first, at last that for all."""
-    between = routing.BETWEEN_PATTERNS
-    by_name = f"var(txn.host),map_str({records.DOMAINS}),field(1,{between})"
-    by_ending = f"var(txn.host),map_end({records.WILDCARDS})"
-    wildcards = range(1, 1 + max(_SPARE_WILDCARDS, table.nested_wildcards))
-    return (by_name, *(f"{by_ending},field({n},{between})" for n in wildcards), f"str({routing.ANY_DOMAIN})")
-
-
-def _lookups(table: RoutingTable) -> tuple[str, ...]:
-    """Return the converters that look up a path; whole paths are only looked up if any are claimed."""
-    by_prefix = f"map_beg({records.PREFIXES})"
-    return (f"map_str({records.EXACTS})", by_prefix) if table.exacts else (by_prefix,)
+def _domain(target: str | None, *patterns: str | None) -> str:
+    """Return what a domain leads to: the domain that its requests are sent to, or else a pattern."""
+    return f">{target}" if target else next(filter(None, patterns))
 
 
 def _crt_list(desired: Desired, settings: ProxySettings) -> str | None:

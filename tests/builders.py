@@ -142,4 +142,4 @@ def routes(rendered_or_desired: Rendered | Desired) -> dict[str, str]:
         prefixes = rendered_or_desired.maps[records.PREFIXES]
     else:
         prefixes = rendered_or_desired.routing.prefixes
-    return {key: value.removeprefix(">") for key, value in prefixes.items()}
+    return dict(prefixes.items())

@@ -28,21 +28,21 @@ def test_older_service_keeps_a_route() -> None:
 def test_service_keeps_the_routes_that_are_its_alone() -> None:
     """A conflict costs the route it is about."""
     older, younger = two({"servicePath": "/a", "port": "80"}, {"servicePath": "/a,/b", "port": "80"})
-    assert routes(desired_of(snapshot(older, younger))) == {"*#/a": "zoe-be80_0", "*#/b": "adam-be80_0"}
+    assert routes(desired_of(snapshot(older, younger))) == {"/a": "zoe-be80_0", "/b": "adam-be80_0"}
 
 
 def test_equal_age_is_settled_by_acl_name() -> None:
     """Byte order, so that every replica decides alike."""
     labels = {"servicePath": "/a", "port": "80"}
     world = snapshot(service("zoe", {**labels, "aclName": "01"}), service("adam", {**labels, "aclName": "02"}))
-    assert routes(desired_of(world)) == {"*#/a": "01-be80_0"}
+    assert routes(desired_of(world)) == {"/a": "01-be80_0"}
 
 
 def test_service_that_claims_a_route_twice_is_not_told_that_it_is_older_than_itself() -> None:
     """The lower index wins; the message is about the destinations of one service."""
     labels = {"servicePath": "/a", "port.1": "80", "port.2": "81"}
     desired = desired_of(snapshot(service("web", labels)))
-    assert routes(desired) == {"*#/a": "web-be80_1"}
+    assert routes(desired) == {"/a": "web-be80_1"}
     fact = condition(desired, "web", "Accepted")
     assert fact.reason == "RouteConflict"
     assert "older" not in fact.message
@@ -88,7 +88,7 @@ def test_older_service_keeps_a_name() -> None:
     """Two services cannot be told apart in HAProxy by one name."""
     one, other = {"servicePath": "/a", "port": "80"}, {"servicePath": "/b", "port": "80"}
     desired = desired_of(snapshot(*two({**one, "aclName": "shop"}, {**other, "aclName": "shop"})))
-    assert routes(desired) == {"*#/a": "shop-be80_0"}
+    assert routes(desired) == {"/a": "shop-be80_0"}
     assert reasons(desired, "adam") == ("NameConflict", "Pending", "NotProgrammed")
     assert "service zoe" in condition(desired, "adam", "Accepted").message
 

@@ -14,7 +14,7 @@ def test_last_good_form_stays_in_force() -> None:
     """A slip of the pen in an update does not take the service off the air."""
     first = desired_of(snapshot(service(labels=GOOD)))
     then = desired_of(snapshot(service(labels=BROKEN)), forms=first.forms)
-    assert routes(then) == routes(first) == {"*#/good": "web-be80_0"}
+    assert routes(then) == routes(first) == {"/good": "web-be80_0"}
     assert reasons(then, "web") == ("InvalidLabel", "ResolvedRefs", "LastGoodKept")
 
 
@@ -24,7 +24,7 @@ def test_last_good_form_is_handed_on_for_as_long_as_it_takes() -> None:
     for _ in range(3):
         desired = desired_of(snapshot(service(labels=BROKEN)), forms=forms)
         forms = desired.forms
-    assert routes(desired) == {"*#/good": "web-be80_0"}
+    assert routes(desired) == {"/good": "web-be80_0"}
 
 
 def test_last_good_form_gets_the_endpoints_of_now() -> None:
@@ -40,7 +40,7 @@ def test_repaired_labels_replace_it() -> None:
     forms = desired_of(snapshot(service(labels=GOOD))).forms
     forms = desired_of(snapshot(service(labels=BROKEN)), forms=forms).forms
     repaired = desired_of(snapshot(service(labels={"servicePath": "/new", "port": "80"})), forms=forms)
-    assert routes(repaired) == {"*#/new": "web-be80_0"}
+    assert routes(repaired) == {"/new": "web-be80_0"}
     assert reasons(repaired, "web") == ("Accepted", "ResolvedRefs", "Programmed")
 
 
@@ -54,7 +54,7 @@ def test_without_memory_swarms_previous_labels_count() -> None:
     """After a restart of the controller the last good form comes from Swarm itself."""
     updated = service(labels=BROKEN, previous_labels={"com.df.servicePath": "/good", "com.df.port": "80"})
     desired = desired_of(snapshot(updated))
-    assert routes(desired) == {"*#/good": "web-be80_0"}
+    assert routes(desired) == {"/good": "web-be80_0"}
     assert reasons(desired, "web") == ("InvalidLabel", "ResolvedRefs", "LastGoodKept")
 
 
@@ -62,7 +62,7 @@ def test_memory_counts_more_than_previous_labels() -> None:
     """What is in force stays, even if Swarm's previous labels were never in force here."""
     forms = desired_of(snapshot(service(labels=GOOD))).forms
     updated = service(labels=BROKEN, previous_labels={"com.df.servicePath": "/other", "com.df.port": "80"})
-    assert routes(desired_of(snapshot(updated), forms=forms)) == {"*#/good": "web-be80_0"}
+    assert routes(desired_of(snapshot(updated), forms=forms)) == {"/good": "web-be80_0"}
 
 
 def test_invalid_from_the_beginning_is_not_programmed() -> None:
@@ -92,7 +92,7 @@ def test_broken_restriction_fails_closed(labels: dict[str, str], remembered: boo
     """Every route of the service answers 503; it is never served to people who were meant to be kept out."""
     forms = desired_of(snapshot(service(labels=GOOD))).forms if remembered else {}
     desired = desired_of(snapshot(service(labels=labels)), forms=forms)
-    assert routes(desired) == {"*#/good": "web-be80_0"}
+    assert routes(desired) == {"/good": "web-be80_0"}
     assert [backend.closed for backend in desired.backends] == [True]
     assert reasons(desired, "web")[2] == "FailedClosed"
 
@@ -102,14 +102,14 @@ def test_broken_restriction_closes_the_routes_of_now() -> None:
     forms = desired_of(snapshot(service(labels=GOOD))).forms
     labels = {"servicePath": "/secret", "port": "80", "users": "x'"}
     desired = desired_of(snapshot(service(labels=labels)), forms=forms)
-    assert routes(desired) == {"*#/secret": "web-be80_0"}
+    assert routes(desired) == {"/secret": "web-be80_0"}
 
 
 def test_broken_restriction_beside_another_broken_label_closes_the_routes_of_before() -> None:
     """What is in force is the only thing known of the service, and it must not stay open."""
     forms = desired_of(snapshot(service(labels=GOOD))).forms
     desired = desired_of(snapshot(service(labels={**BROKEN, "users": "x'"})), forms=forms)
-    assert routes(desired) == {"*#/good": "web-be80_0"}
+    assert routes(desired) == {"/good": "web-be80_0"}
     assert [backend.closed for backend in desired.backends] == [True]
 
 
@@ -126,14 +126,14 @@ def test_new_users_beside_another_mistake_wait_with_the_rest_of_the_labels() -> 
     desired = desired_of(snapshot(service(labels={**BROKEN, "users": "ann:secret"})), forms=forms)
     assert condition(desired, "web", "Accepted").reason == "InvalidLabel"
     assert reasons(desired, "web")[2] == "LastGoodKept"
-    assert routes(desired) == {"*#/good": "web-be80_0"}
+    assert routes(desired) == {"/good": "web-be80_0"}
 
 
 def test_rejected_service_is_left_out_with_haproxys_own_words() -> None:
     """What HAProxy refused is not written again, and the others are."""
     world = snapshot(service("web"), service("other"))
     desired = desired_of(world, rejected={"web": "unknown keyword 'x'"})
-    assert routes(desired) == {"*#/other": "other-be8080_0"}
+    assert routes(desired) == {"/other": "other-be8080_0"}
     fact = condition(desired, "web", "Programmed")
     assert fact.reason == "ConfigRejected"
     assert fact.message.endswith(": unknown keyword 'x'")

@@ -48,7 +48,7 @@ def test_templates_make_routes_and_lines() -> None:
         False,
     )
     assert state.templates == {"id-web": TemplateTexts(ROUTES, LINES)}
-    assert state.routing.prefixes == {"*#/plain": ">plain-be8080_0"}
+    assert state.routing.prefixes == {"/plain": "plain-be8080_0"}
     assert {fact.status for facts in state.conditions.values() for fact in facts} == {"True"}
 
 

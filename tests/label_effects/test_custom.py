@@ -29,6 +29,16 @@ async def test_backend_extra(binary: Path, folder: Path, origin: Origin) -> None
         assert (await proxy.ask("/other/odd")).status == 200
 
 
+async def test_backend_extra_finds_the_normal_path(binary: Path, folder: Path, origin: Origin) -> None:
+    """However it is written; whether or not anything but the path counts for requests."""
+    labels = {"backendExtra": "http-request deny deny_status 410 if { var(txn.path) -m end /x/odd }"}
+    for others in ((), (behind(origin, {"serviceDomain": "other.test"}, name="other"),)):
+        async with edge(binary, folder, behind(origin, labels), *others) as proxy:
+            for path in ("/web/x/odd", "/web//x/odd", "/web/x;y/%6fdd"):
+                assert (await proxy.ask(path)).status == 410, path
+            assert (await proxy.ask("/web/x/even")).status == 200
+
+
 async def test_backend_extra_is_filled_in(binary: Path, folder: Path, origin: Origin) -> None:
     """For each destination, with what its labels say."""
     labels = {

@@ -69,9 +69,9 @@ async def test_backends_with_raw_lines_are_made_and_used_at_run_time(mode: str, 
                 assert proxy.runtime(server) == "New server registered."
             assert proxy.runtime(f"publish backend made{number}") == "Backend published."
             if mode == "http":
-                proxy.runtime(f"set map {records.PREFIXES} *#/s{number} >made{number}")
+                proxy.runtime(f"set map {records.PREFIXES} /s{number} made{number}")
                 await proxy.ask(f"/s{number}")
-                proxy.runtime(f"set map {records.PREFIXES} *#/s{number} >nobody")
+                proxy.runtime(f"set map {records.PREFIXES} /s{number} nobody")
             proxy.runtime(f"set server made{number}/s state maint")
             proxy.runtime(f"unpublish backend made{number}")
             proxy.runtime(f"del server made{number}/s")

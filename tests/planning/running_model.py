@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from routing.matching import looked_up
+
 from controller.changes import (
     BackendAdded,
     BackendPublished,
@@ -15,7 +17,7 @@ from controller.changes import (
 )
 from models.observed import Observed, ObservedServer
 from models.passthrough import handover
-from models.routing import ACME_PREFIX, ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS
+from models.routing import ACME_PREFIX
 from render import records
 
 
@@ -62,7 +64,7 @@ class RunningModel:
 
     def routed(self) -> set[str]:
         """Return the backends that some route leads to."""
-        routes = {value.rpartition(">")[2] for value in self.maps.get(records.PREFIXES, {}).values()}
+        routes = {value.rpartition("|")[2] for value in self.maps.get(records.PREFIXES, {}).values()}
         names = (self.maps.get(file, {}).values() for file in records.MAKE_ORDER if "passed" in file)
         return routes.union(*names)
 
@@ -77,17 +79,13 @@ class RunningModel:
 
     def answering(self, host: str, path: str) -> str | None:
         """Return the backend that answers a request now; it must be there and published."""
-        prefixes = self.maps[records.PREFIXES]
-        chain = self.maps[records.DOMAINS].get(host)
-        if chain is None:
-            wildcards = self.maps[records.WILDCARDS].items()
-            chain = next((value for ending, value in wildcards if host.endswith(ending)), ANY_DOMAIN)
-        for mark in (ACME_TIER, "") if path.startswith(ACME_PREFIX) else ("",):
-            for pattern in chain.split(BETWEEN_PATTERNS):
-                found = [prefix for prefix in prefixes if f"{pattern}{mark}#{path}".startswith(prefix)]
-                if found:
-                    backend = prefixes[max(found, key=len)].removeprefix(">")
-                    assert backend in self.backends
-                    assert backend not in self.unpublished
-                    return backend
-        return None
+        backend = looked_up(
+            host,
+            path,
+            is_challenge=path.startswith(ACME_PREFIX),
+            domains=self.maps[records.DOMAINS],
+            wildcards=self.maps[records.WILDCARDS],
+            prefixes=self.maps[records.PREFIXES],
+        )
+        assert backend in {None, *self.backends} - self.unpublished
+        return backend

@@ -49,7 +49,7 @@ def test_no_route_is_there_without_what_guards_it(running: Snapshot, wanted: Sna
     way = list(states(observed_of(rendered_of(running), NEW_HAPROXY), rendered_of(wanted)))
     for maps in way:
         for key, route in maps[records.PREFIXES].items():
-            backend = route.rpartition(">")[2]
+            backend = route.rpartition("|")[2]
             times = [each for each in (way[0], way[-1]) if each[records.PREFIXES].get(key) == route]
             for field, now in enumerate(guards(maps, backend)):
                 said = {guards(each, backend)[field] for each in times}

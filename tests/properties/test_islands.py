@@ -19,7 +19,7 @@ def belongings(desired: Desired, name: str) -> dict[str, object]:
     return {
         "backends": {backend for backend in desired.backends if backend.service == name},
         "ports": {frontend for frontend in desired.tcp_frontends if frontend.service == name},
-        "routes": {key for key, backend in desired.routing.prefixes.items() if backend.removeprefix(">") in names},
+        "routes": {key for key, backend in desired.routing.prefixes.items() if backend in names},
         "names": {key for key, backend in desired.passthrough.names.items() if backend in names},
         "rest": {key for key, backend in desired.passthrough.rest.items() if backend in names},
         "endings": {key for key, backend in desired.passthrough.endings.items() if backend in names},
@@ -112,7 +112,7 @@ def test_everything_that_is_referred_to_exists(world: Snapshot) -> None:
     """Routes lead to backends that are there, and backends are made from sections that are there."""
     rendered = rendered_of(world)
     sections = {tuple(line.split()[:2]) for line in rendered.config.splitlines() if line and not line.startswith(" ")}
-    backends = {value.rpartition(">")[2] for value in rendered.maps["maps/prefixes.map"].values()} - {""}
+    backends = {value.rpartition("|")[2] for value in rendered.maps["maps/prefixes.map"].values()} - {""}
     backends |= {
         value for file in ("names", "endings", "rest") for value in rendered.maps[f"maps/passed-{file}.map"].values()
     }

@@ -152,7 +152,7 @@ def test_without_raw_lines_there_is_none_of_it() -> None:
         rendered = rendered_of(world, settings=switched_off)
         assert rendered == rendered_of(snapshot(*OTHERS[:2]), settings=switched_off)
         assert rendered.maps[records.PREFIXES] == {
-            "*#/other": ">other-be8080_0",
-            "*#/rest": ">rest-be80_0",
-            "*#": ">rest-be80_0",
+            "/other": "other-be8080_0",
+            "/rest": "rest-be80_0",
+            "*#": "rest-be80_0",
         }

@@ -1,9 +1,12 @@
-"""The routing rules in plain words, to compare with the maps: no map, no tree, no trick, one claim after the other."""
+"""The routing rules in plain words, to compare with the maps: no map, no tree, no trick, one claim after the other.
 
-from collections.abc import Iterable
+And how HAProxy looks a request up in the maps.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from models.routing import ANY_DOMAIN, Claim
+from models.routing import ACME_TIER, ANY_DOMAIN, BETWEEN_PATTERNS, DEFAULT_TIER, Claim
 
 CHALLENGE = "/.well-known/acme-challenge"
 
@@ -28,6 +31,34 @@ def expected_backend(claims: Iterable[Claim], host: str | None, path: str) -> st
     if not fitting:
         return None
     return min(fitting, key=lambda each: rank(each, path)).backend
+
+
+def looked_up(
+    host: str,
+    path: str,
+    *,
+    is_challenge: bool,
+    domains: Mapping[str, str],
+    wildcards: Mapping[str, str],
+    prefixes: Mapping[str, str],
+) -> str | None:
+    """Look a request up as the rules of the ``services`` frontend do."""
+    exact = [domains[host]] if host in domains else []
+    chain = next((value for ending, value in wildcards.items() if host.endswith(ending)), None)
+    patterns = [*exact, *(chain.split(BETWEEN_PATTERNS) if chain else [])]
+    for tier in (ACME_TIER, DEFAULT_TIER) if is_challenge else (DEFAULT_TIER,):
+        for key in _keys(patterns, tier, path):
+            found = [prefix for prefix in prefixes if key.startswith(prefix)]
+            if found:
+                return prefixes[max(found, key=len)]
+    return None
+
+
+def _keys(patterns: Iterable[str], tier: str, path: str) -> Iterator[str]:
+    yield from (f"{pattern}{tier}#{path}" for pattern in patterns)
+    if tier == DEFAULT_TIER:
+        yield path
+    yield f"{ANY_DOMAIN}{tier}#{path}"
 
 
 def normal_host(host: str | None) -> str:

@@ -60,12 +60,12 @@ HOSTILE_PATHS = (
 )
 
 
-def random_services(dice: random.Random) -> list[SwarmService]:
-    """Return services with random claims, some of them about the same."""
+def random_services(dice: random.Random, *, domains: float = 0.75) -> list[SwarmService]:
+    """Return services with random claims, some of them about the same; a share of them has domains."""
     services = []
     for number in range(SERVICES):
         labels = {"port": "80", "servicePath": random_path(dice)}
-        if dice.random() < 0.75:
+        if dice.random() < domains:
             labels["serviceDomain"] = dice.choice(["", "*", "*.", f"w{dice.randrange(20)}."]) + dice.choice(TOP)
         services.append(service(f"s{number}", labels, younger=dice.randrange(50)))
     return services
@@ -114,15 +114,16 @@ async def answers_of(
 
 @pytest.mark.haproxy
 @pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("domains", [pytest.param(0.75, id="domains"), pytest.param(0, id="paths alone")])
 @pytest.mark.parametrize(
     ("normalize_paths", "form"), [pytest.param(True, normal_path, id="normal"), pytest.param(False, str, id="as is")]
 )
 async def test_haproxy_answers_as_the_rules_say(
-    version: str, *, normalize_paths: bool, form: Callable[[str], str], folder: Path
+    version: str, *, normalize_paths: bool, form: Callable[[str], str], domains: float, folder: Path
 ) -> None:
     """Every request reaches the backend that the claims, tried one after the other, give it to."""
     dice = random.Random(20240101)
-    services = random_services(dice)
+    services = random_services(dice, domains=domains)
     claims = list(claims_of(services, form))
     asked = [random_request(dice) for _ in range(REQUESTS)]
     requests = [request_bytes(path, host) for host, path in asked]
