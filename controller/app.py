@@ -24,6 +24,7 @@ from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.process import ended
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
@@ -269,8 +270,15 @@ async def _watch_haproxy(
     """Notice when HAProxy is gone or was started anew behind our back, and ask for a reconcile."""
     await converged.wait()
     worker: int | None = None
+    pause = 0.0
     while True:
-        await asyncio.sleep(_WATCH_HAPROXY)
+        is_gone = await ended(worker, within=pause)
+        pause = _WATCH_HAPROXY
+        if is_gone:
+            log.warning("HAProxy's worker is gone", pid=worker)
+            worker = None
+            reconciler.forget_observed()
+            loop.mark_dirty("HAProxy's worker is gone")
         try:
             processes = await dataplane.process.processes()
         except TemporaryError:

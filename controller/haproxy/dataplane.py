@@ -125,28 +125,34 @@ class HAProxyDataplane:
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; HAProxy serves as before, except
                 that runtime changes before a refused one stay in force.
-            TemporaryError: HAProxy does not answer, or does not start.
+            TemporaryError: HAProxy does not answer, or does not start, or the files cannot be written.
         """
+        if plan.empty:
+            return Applied(Outcome.NOOP)
         async with self._one_at_a_time:
-            if plan.empty:
-                return Applied(Outcome.NOOP)
-            if plan.start:
-                return await self._load(rendered, self.process.start, Applied(Outcome.START))
-            if plan.reload_reasons:
-                return await self._reload(rendered, plan.reload_reasons)
-            return await self._change(plan, rendered)
+            try:
+                return await self._apply(plan, rendered)
+            except OSError as error:
+                self._generations.prune()
+                raise _unwritable(error) from error
 
     async def check(self, rendered: Rendered) -> None:
         """Ask HAProxy whether it would load the files; nothing changes.
 
         Raises:
             ConfigRejectedError: it would not.
-            TemporaryError: it does not say so in time.
+            TemporaryError: it does not say so in time, or the files cannot be written.
         """
         async with self._few_at_a_time:
-            with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
-                await asyncio.to_thread(write_files, Path(folder), rendered.files())
-                await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
+            try:
+                await self._check(rendered)
+            except OSError as error:
+                raise _unwritable(error) from error
+
+    async def _check(self, rendered: Rendered) -> None:
+        with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
+            await asyncio.to_thread(write_files, Path(folder), rendered.files())
+            await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
 
     async def _observe(self, worker: int | None) -> Observed:
         async with session(self.runtime_socket, limit=self._command_limit) as runtime:
@@ -164,6 +170,13 @@ class HAProxyDataplane:
             maps={file: answers.parse_map(entries) for file, entries in zip(files, maps, strict=True)},
             backends={name: servers.get(name, {}) for name in answers.parse_backends(backend_list)},
         )
+
+    async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
+        if plan.start:
+            return await self._load(rendered, self.process.start, Applied(Outcome.START))
+        if plan.reload_reasons:
+            return await self._reload(rendered, plan.reload_reasons)
+        return await self._change(plan, rendered)
 
     async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
@@ -201,6 +214,12 @@ class HAProxyDataplane:
 
     async def _write(self, rendered: Rendered) -> int:
         return await asyncio.to_thread(self._generations.write, rendered.files())
+
+
+def _unwritable(error: OSError) -> TemporaryError:
+    return TemporaryError(
+        f"HAProxy's files cannot be written: {error.strerror or error} ({error.filename or 'a file'})"
+    )
 
 
 async def _retire(runtime: Session, retirements: tuple[Change, ...]) -> tuple[Change, ...]:

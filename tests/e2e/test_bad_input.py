@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from e2e.bench import Proxy, Service, Swarm, eventually, steadily
-from e2e.relay import Mode, Relay, relay_to
+from fakes.relay import Mode, Relay, relay_to
 
 pytestmark = [pytest.mark.swarm, pytest.mark.timeout(300)]
 
