@@ -251,7 +251,7 @@ class Reconciler:
         told = with_variables(error, rendered)
         is_a_variables = told is not error
         if isinstance(error, LoadRefusedError):
-            told = TemporaryError(f"{told}; it had found that good")
+            told = TemporaryError(str(told))
         failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), desired.versions, failure)
         self.metrics.services(self.status.count_by_condition())

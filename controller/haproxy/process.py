@@ -16,7 +16,7 @@ from controller.errors import LoadRefusedError, PermanentError, StartFailedError
 from controller.haproxy import launch
 from controller.haproxy.answers import Processes, parse_info, parse_processes, parse_reload
 from controller.haproxy.runtime import NoListenerError, ask_master, session
-from controller.haproxy.validate import rejected
+from controller.haproxy.validate import plain_words, rejected
 
 _LONGEST_SOCKET_PATH = 97
 """Bytes: HAProxy needs some of the 107 that Linux allows, for the name under which it prepares the socket."""
@@ -99,8 +99,10 @@ class HAProxyProcess:
         answer = await ask_master(self._master_socket, "reload", limit=self._time_limit)
         result = parse_reload(answer)
         if not result.success:
-            told = rejected(result.log, self._config)
-            raise LoadRefusedError(str(told), output=told.output)
+            words = rejected(result.log, self._config).output
+            raise LoadRefusedError(
+                f"HAProxy does not load a configuration that it found good: {plain_words(words)}", output=words
+            )
         await self._serving()
         if self._terminate_on_reload:
             for pid in await self.old_workers():

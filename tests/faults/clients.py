@@ -42,7 +42,7 @@ class Clients:
         if kind is None:
             self.go_on()
         self.stop()
-        assert kind is not None or self.lost == []
+        assert kind is not None or self.lost == [], self.lost[:5]
 
     def start(self) -> None:
         """Begin to ask."""
