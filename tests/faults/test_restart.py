@@ -60,7 +60,7 @@ def everything(site: Site) -> Everything:
     return made
 
 
-@pytest.mark.fault("restart", "all controllers are killed at once, the listener comes last", ready="cannot be reached")
+@pytest.mark.fault("controller", "all of them are killed at once, the listener comes last", ready="cannot be reached")
 def test_all_controllers_at_once(everything: Everything, told: Told) -> None:
     """HAProxy goes on meanwhile, and is adopted as it is."""
     masters = [proxy.master for proxy in everything.proxies]
@@ -74,8 +74,8 @@ def test_all_controllers_at_once(everything: Everything, told: Told) -> None:
 
 
 @pytest.mark.fault(
-    "restart",
-    "the whole machine loses its power, the listener comes last",
+    "machine",
+    "it loses its power, the listener comes last",
     lost="all, until the proxies are back; nothing waits for the listener",
     ready="cannot be reached",
 )
