@@ -274,16 +274,14 @@ async def _watch_haproxy(
     while True:
         is_gone = await ended(worker, within=pause)
         pause = _WATCH_HAPROXY
-        if is_gone:
-            log.warning("HAProxy's worker is gone", pid=worker)
-            worker = None
-            reconciler.forget_observed()
-            loop.mark_dirty("HAProxy's worker is gone")
         try:
             processes = await dataplane.process.processes()
         except TemporaryError:
             continue
         current = processes.worker if processes else None
+        if is_gone and current in {worker, None}:  # the master may have yet to notice
+            log.warning("HAProxy's worker is gone", pid=worker)
+            current = None
         if current is None or worker not in (None, current):
             reconciler.forget_observed()
             loop.mark_dirty("HAProxy's worker is gone or another one")

@@ -125,29 +125,27 @@ class HAProxyDataplane:
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; HAProxy serves as before, except
                 that runtime changes before a refused one stay in force.
-            TemporaryError: HAProxy does not answer, or does not start, or the files cannot be written.
+            TemporaryError: HAProxy does not answer, or does not start, or the machine has no room for the files.
         """
-        if plan.empty:
-            return Applied(Outcome.NOOP)
         async with self._one_at_a_time:
             try:
                 return await self._apply(plan, rendered)
             except OSError as error:
                 self._generations.prune()
-                raise _unwritable(error) from error
+                raise _machine_refuses(error) from error
 
     async def check(self, rendered: Rendered) -> None:
         """Ask HAProxy whether it would load the files; nothing changes.
 
         Raises:
             ConfigRejectedError: it would not.
-            TemporaryError: it does not say so in time, or the files cannot be written.
+            TemporaryError: it does not say so in time, or the machine has no room for the files.
         """
         async with self._few_at_a_time:
             try:
                 await self._check(rendered)
             except OSError as error:
-                raise _unwritable(error) from error
+                raise _machine_refuses(error) from error
 
     async def _check(self, rendered: Rendered) -> None:
         with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
@@ -172,6 +170,8 @@ class HAProxyDataplane:
         )
 
     async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
+        if plan.empty:
+            return Applied(Outcome.NOOP)
         if plan.start:
             return await self._load(rendered, self.process.start, Applied(Outcome.START))
         if plan.reload_reasons:
@@ -216,10 +216,9 @@ class HAProxyDataplane:
         return await asyncio.to_thread(self._generations.write, rendered.files())
 
 
-def _unwritable(error: OSError) -> TemporaryError:
-    return TemporaryError(
-        f"HAProxy's files cannot be written: {error.strerror or error} ({error.filename or 'a file'})"
-    )
+def _machine_refuses(error: OSError) -> TemporaryError:
+    where = f" ({error.filename})" if error.filename else ""
+    return TemporaryError(f"Cannot write HAProxy's files, or run it: {error.strerror or error}{where}")
 
 
 async def _retire(runtime: Session, retirements: tuple[Change, ...]) -> tuple[Change, ...]:

@@ -13,7 +13,7 @@ from binaries import VERSIONS, haproxy_binary
 from fakes.fake_docker import FakeDocker
 from faults.clients import BODY
 from haproxy.loopback import http_server
-from roles.processes import Proxy, Role, eventually, running
+from roles.processes import Proxy, Role, Services, eventually, plain, put, running
 
 TOKEN = "between us"
 
@@ -147,3 +147,17 @@ def site(folder: Path, newest: Path, origin: int) -> Iterator[Site]:
     """A site for one test."""
     with ExitStack() as cleaning:
         yield Site(folder, newest, origin, cleaning)
+
+
+@pytest.fixture
+def services(site: Site) -> Services:
+    """The services that are in the stack file at first."""
+    return {"web": plain(site.port, "/web")}
+
+
+@pytest.fixture
+def stack_file(site: Site, services: Services) -> Path:
+    """The stack file of all proxies."""
+    path = site.home / "stack.yml"
+    put(path, services)
+    return path

@@ -16,20 +16,6 @@ from roles.processes import Proxy, Services, eventually, plain, put
 pytestmark = pytest.mark.haproxy
 
 
-@pytest.fixture
-def services(site: Site) -> Services:
-    """The services that are in the stack file at first."""
-    return {"web": plain(site.port, "/web")}
-
-
-@pytest.fixture
-def stack_file(site: Site, services: Services) -> Path:
-    """The stack file of all proxies."""
-    path = site.home / "stack.yml"
-    put(path, services)
-    return path
-
-
 def ready(site: Site, stack_file: Path, binary: Path | None = None) -> Proxy:
     """Return a ready proxy."""
     proxy = site.proxy("--stack-file", str(stack_file), HAPROXY_BINARY=str(binary or site.binary))

@@ -11,7 +11,7 @@ from faults.clients import Clients
 from faults.clocks import Clocks
 from faults.conftest import Site, Told
 from haproxy.loopback import free_port
-from roles.processes import Proxy, Role, eventually
+from roles.processes import STARTED, Proxy, Role, eventually
 
 pytestmark = pytest.mark.haproxy
 
@@ -50,7 +50,7 @@ def chain(site: Site) -> Iterator[Chain]:
     clocks = Clocks(site.home / "clocks")
     with relaying(port, listener.api) as relay:
         proxy = site.proxy("--listener-address", f"127.0.0.1:{port}", forks=False, **clocks.environment)
-        eventually(proxy.ready, "the proxy is ready")
+        eventually(proxy.ready, "the proxy is ready", within=STARTED)
         yield Chain(site, engine, listener, relay, proxy, clocks)
 
 
@@ -69,6 +69,7 @@ def test_it_is_down_for_minutes(chain: Chain, told: Told) -> None:
         chain.engine.remove_service("leaving")
         chain.publish("coming")
         chain.listener.start()
+        eventually(chain.listener.ready, "it is back", within=STARTED)
         chain.answer("/coming")
         chain.answer("/leaving", 503)
 

@@ -11,7 +11,7 @@ from faults.clients import Clients
 from faults.clocks import Clocks
 from faults.conftest import Site, Told
 from haproxy.loopback import free_port
-from roles.processes import Proxy, Services, eventually, plain, put
+from roles.processes import STARTED, Proxy, Services, eventually, plain, put
 from tls.authorities import Authority
 from tls.clients import shown
 
@@ -22,20 +22,6 @@ LARGE = ",".join(f"/large/{number:05}" for number in range(9_000))
 """Paths that take more on the disk than a full one has left."""
 LEFT = 100_000
 """Bytes that a file may have on a disk that is full. The log, which is on the same disk here, stays below that."""
-
-
-@pytest.fixture
-def services(site: Site) -> Services:
-    """The services that are in the stack file at first."""
-    return {"web": plain(site.port, "/web")}
-
-
-@pytest.fixture
-def stack_file(site: Site, services: Services) -> Path:
-    """The stack file of all proxies."""
-    path = site.home / "stack.yml"
-    put(path, services)
-    return path
 
 
 @pytest.fixture
@@ -59,7 +45,7 @@ def full_disk(proxy: Proxy) -> Iterator[None]:
 @pytest.mark.fault(
     "machine",
     "its disk is full",
-    log="cannot be written",
+    log="Cannot write HAProxy's files, or run it",
     condition="ApplyFailed",
     metric='swarmgate_reconcile_total{outcome="failed"}',
 )
@@ -86,14 +72,14 @@ AS_OTHERS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-
 @pytest.mark.fault(
     "machine",
     "the folder of its state becomes read-only",
-    log="cannot be written",
+    log="Cannot write HAProxy's files, or run it",
     condition="ApplyFailed",
     metric='swarmgate_reconcile_total{outcome="failed"}',
 )
 def test_the_state_is_read_only(site: Site, stack_file: Path, services: Services, told: Told) -> None:
     """A change waits until it can be written."""
     proxy = site.proxy("--stack-file", str(stack_file), forks=False, prefix=AS_OTHERS)
-    eventually(proxy.ready, "the proxy is ready")
+    eventually(proxy.ready, "the proxy is ready", within=STARTED)
     folder = proxy.home / "state" / "haproxy" / "generations"
     with Clients(proxy.http) as clients:
         folder.chmod(0o500)
@@ -142,7 +128,7 @@ def test_the_clock_jumps(site: Site, stack_file: Path, services: Services, monot
     """Nothing waits for a time that has passed, or has yet to come again."""
     clocks = Clocks(site.home / "clocks")
     proxy = site.proxy("--stack-file", str(stack_file), forks=False, **clocks.environment)
-    eventually(proxy.ready, "the proxy is ready")
+    eventually(proxy.ready, "the proxy is ready", within=STARTED)
     with Clients(proxy.http) as clients:
         clocks.jump(monotonic=monotonic, wall=wall)
         put(stack_file, services | {"late": plain(site.port, "/late")})

@@ -8,7 +8,7 @@ import pytest
 from fakes.fake_docker import FakeDocker
 from faults.clients import Clients
 from faults.conftest import Site, Told
-from roles.processes import Proxy, Role, eventually
+from roles.processes import STARTED, Proxy, Role, eventually
 
 pytestmark = pytest.mark.haproxy
 
@@ -37,13 +37,14 @@ class Everything:
         for proxy in self.proxies:
             proxy.start()
         for proxy in self.proxies:
-            eventually(proxy.ready, "the proxy is ready")
+            eventually(proxy.ready, "the proxy is ready", within=STARTED)
 
     def change_and_start_listener(self) -> None:
         """Have the world be another one than it was, and the listener tell it."""
         self.engine.remove_service("leaving")
         self.engine.add_service("coming", self.site.labels("/coming"))
         self.listener.start()
+        eventually(self.listener.ready, "the listener is ready", within=STARTED)
         self.answer("/coming")
         self.answer("/leaving", 503)
 

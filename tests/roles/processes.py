@@ -28,9 +28,13 @@ DEADLINE = 20.0
 """Seconds that anything awaited here may take; nearly everything takes a fraction of one."""
 
 
-def eventually(ask: Callable[[], T], what: str) -> T:
-    """Ask until the answer is true, and return it; fail telling what was awaited in vain."""
-    deadline = time.monotonic() + DEADLINE
+STARTED = 60.0
+"""Seconds that a command may take that imports everything anew, on a busy machine."""
+
+
+def eventually(ask: Callable[[], T], what: str, *, within: float = DEADLINE) -> T:
+    """Ask until the answer is true, and return it; fail after some seconds telling what was awaited in vain."""
+    deadline = time.monotonic() + within
     answer: T | str = "no answer"
     while time.monotonic() < deadline:
         try:

@@ -24,7 +24,7 @@ from faults.conftest import Site
 from lifetime.living import without_leftovers
 from lifetime.twin import said, twin
 from lifetime.world import pem_of
-from roles.processes import Proxy, Role, eventually, plain, put
+from roles.processes import STARTED, Proxy, Role, eventually, plain, put
 from soak.kinds import BROKEN, Ports, kinds
 
 log = structlog.get_logger()
@@ -113,13 +113,18 @@ class Soak:
         self.listener.send(signal.SIGKILL)
         self.change()
         self.listener.start()
+        eventually(self.listener.ready, "the next listener is ready", within=STARTED)
 
     def kill_the_controller(self) -> None:
         """Have it killed at any moment, and start another one."""
         self.change()
         self.proxy.send(signal.SIGKILL)
         self.proxy.start()
-        eventually(self.proxy.ready, "the next controller is ready")
+        try:
+            eventually(self.proxy.ready, "the next controller is ready", within=STARTED)
+        except AssertionError as error:
+            error.add_note(self.proxy.words()[-5000:])
+            raise
 
     def kill_haproxy(self) -> None:
         """Have its worker killed; as long as there is none, and only then, the other replica has the answers."""
