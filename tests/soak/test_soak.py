@@ -127,11 +127,12 @@ class Soak:
             raise
 
     def kill_haproxy(self) -> None:
-        """Have its worker killed; as long as there is none, and only then, the other replica has the answers."""
-        processes = eventually(lambda: self.haproxy, "HAProxy runs")
-        os.kill(processes[-1], signal.SIGKILL)
-        eventually(lambda: self.haproxy and not set(processes) & set(self.haproxy), "another one runs")
-        eventually(lambda: self.proxy.status("/web") == 200, "it serves")
+        """Have its youngest worker killed; while there is none, and only then, the other replica has the answers."""
+        killed = eventually(lambda: self.haproxy, "HAProxy runs")[-1]
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: len(self.haproxy) > 1 and killed not in self.haproxy, "others run", within=STARTED)
+        eventually(lambda: self.proxy.status("/web") == 200, "it serves", within=STARTED)
+        self.clients.go_on()
         self.clients.missed = 0
 
     def fault(self, kinds: tuple[Callable[[], None], ...]) -> None:
