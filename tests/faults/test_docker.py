@@ -11,8 +11,8 @@ from roles.processes import Proxy, Role, eventually
 
 pytestmark = pytest.mark.haproxy
 
-STALE = Told(log="Source unreachable", metric="swarmgate_source_staleness_seconds")
-"""What every role says whose source cannot be read."""
+UNREACHABLE = "Source unreachable"
+"""What every role logs whose source cannot be read."""
 
 
 @dataclass
@@ -27,15 +27,27 @@ class Swarm:
     count: int = 0
 
     @property
-    def ports(self) -> tuple[int, int]:
-        """Where both proxies answer."""
-        return self.beside.http, self.behind.http
+    def readers(self) -> tuple[Role, Role]:
+        """Those that read the engine."""
+        return self.beside, self.listener
 
     def publish(self) -> str:
         """Create a service, and return its path."""
         self.count += 1
         self.engine.add_service(f"late-{self.count:02}", self.site.labels(f"/late-{self.count:02}"))
         return f"/late-{self.count:02}"
+
+    def stale(self, told: Told, since: dict[str, int]) -> None:
+        """Wait until both readers tell what is wrong, and have logged it; ``since`` is what `logged` was before."""
+        for role in self.readers:
+            told(role)
+            before = since[str(role.log)]
+            eventually(lambda role=role, before=before: UNREACHABLE in role.words()[before:], "it is logged")
+            assert role.ready()
+
+    def logged(self) -> dict[str, int]:
+        """Return how much the readers have logged so far."""
+        return {str(role.log): len(role.words()) for role in self.readers}
 
     def answer(self, path: str) -> None:
         """Wait until both proxies route to a path."""
@@ -109,13 +121,11 @@ def _healed(swarm: Swarm) -> Iterator[None]:
 def test_what_it_answers(swarm: Swarm, told: Told, fault: Fault) -> None:
     """A proxy that reads it, and one behind a listener, go on with what they know."""
     with Clients(swarm.beside.http) as beside, Clients(swarm.behind.http) as behind:
+        before = swarm.logged()
         # An answer without an end is one of many bytes: the first ones of a connection have few.
         swarm.engine.fail(fault, "/services" if fault is Fault.TRICKLE else "")
         late = swarm.publish()
-        for role in (swarm.beside, swarm.listener):
-            told(role)
-            STALE(role)
-            assert role.ready()
+        swarm.stale(told, before)
         for clients in (beside, behind):
             clients.go_on()
         swarm.engine.heal()
@@ -127,10 +137,9 @@ def test_what_it_answers(swarm: Swarm, told: Told, fault: Fault) -> None:
 def test_it_is_gone(swarm: Swarm, told: Told) -> None:
     """As while the engine restarts."""
     with Clients(swarm.beside.http), Clients(swarm.behind.http):
+        before = swarm.logged()
         swarm.engine.stop()
-        for role in (swarm.beside, swarm.listener):
-            told(role)
-            STALE(role)
+        swarm.stale(told, before)
         swarm.engine.start()
         swarm.answer(swarm.publish())
 
@@ -156,10 +165,9 @@ def test_it_speaks_another_version(swarm: Swarm) -> None:
 def test_it_speaks_no_known_version(swarm: Swarm, told: Told) -> None:
     """Nothing is read, and it is told."""
     with Clients(swarm.beside.http), Clients(swarm.behind.http):
+        before = swarm.logged()
         swarm.engine.speak("1.0", "1.12")
-        for role in (swarm.beside, swarm.listener):
-            told(role)
-            STALE(role)
+        swarm.stale(told, before)
         swarm.engine.heal()
         swarm.answer(swarm.publish())
 
@@ -181,5 +189,5 @@ def test_it_forgets_everything_for_a_moment(swarm: Swarm, told: Told) -> None:
     with Clients(swarm.beside.http), Clients(swarm.behind.http):
         swarm.engine.fail(Fault.EMPTY, "/services", times=1)
         path = swarm.publish()
-        eventually(lambda: not all(told.missing(role) for role in (swarm.beside, swarm.listener)), "it is told")
+        eventually(lambda: not all(told.missing(role) for role in swarm.readers), "it is told")
         swarm.answer(path)

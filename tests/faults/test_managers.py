@@ -58,7 +58,7 @@ def started(site: Site, managers: Managers) -> tuple[Role, Proxy, Proxy]:
     "docker",
     "the leader of three managers is killed, then the next one, so that nobody can lead; then both come back",
     log="Source unreachable",
-    metric="swarmgate_source_staleness_seconds",
+    ready="Docker Engine at",
 )
 def test_managers_are_lost(site: Site, managers: Managers, told: Told) -> None:
     """With another leader changes go on; without any, what was known stays in force."""
