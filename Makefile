@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs bench lock image clean
+.PHONY: help run test soak lint format docs bench lock image clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,9 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 test: $(READY) lint ## run all checks and all tests that this machine can run
 	$(BIN)/python -m pytest -n auto -m "not swarm"
 	$(BIN)/python -m pytest -n 0 -m swarm
+
+soak: $(READY) ## change and break things for ten minutes, and see that nothing is lost and nothing grows (SWARMGATE_SOAK=seconds)
+	SWARMGATE_SOAK=$${SWARMGATE_SOAK:-600} $(BIN)/python -m pytest -n 0 -s tests/soak
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .

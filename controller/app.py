@@ -24,6 +24,7 @@ from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.process import ended
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
@@ -288,13 +289,18 @@ async def _watch_haproxy(
     """Notice when HAProxy is gone or was started anew behind our back, and ask for a reconcile."""
     await converged.wait()
     worker: int | None = None
+    pause = 0.0
     while True:
-        await asyncio.sleep(_WATCH_HAPROXY)
+        is_gone = await ended(worker, within=pause)
+        pause = _WATCH_HAPROXY
         try:
             processes = await dataplane.process.processes()
         except TemporaryError:
             continue
         current = processes.worker if processes else None
+        if is_gone and current in {worker, None}:  # the master may have yet to notice
+            log.warning("HAProxy's worker is gone", pid=worker)
+            current = None
         if current is None or worker not in (None, current):
             reconciler.forget_observed()
             loop.mark_dirty("HAProxy's worker is gone or another one")

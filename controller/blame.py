@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controller.errors import ConfigRejectedError, StartFailedError, SwarmgateError
+from controller.errors import ConfigRejectedError, LoadRefusedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
 from controller.suspects import Suspects
 from render.files import Rendered
@@ -43,10 +43,13 @@ async def blamed(
 
     Those that it names need not be all: it reads no further than its first serious complaint. So the others are asked
     about, those that have ``changed`` first, since it has taken what it runs. If each is good by itself, one of them is
-    looked for that is refused beside others, by leaving some out (``objection``).
+    looked for that is refused beside others, by leaving some out (``objection``). Nobody is asked about if HAProxy had
+    found it all good.
     """
     inquiry = Inquiry(Suspects(rendered), check)
     inquiry.found |= named_by_haproxy(error, rendered)
+    if isinstance(error, LoadRefusedError):
+        return inquiry.found
     await inquiry.about(changed)
     if inquiry.found and inquiry.found.keys() <= set(changed):
         return inquiry.found

@@ -53,3 +53,7 @@ class ConfigRejectedError(PermanentError):
     def __init__(self, message: str, *, output: str) -> None:
         super().__init__(message)
         self.output = output
+
+
+class LoadRefusedError(ConfigRejectedError):
+    """HAProxy refused to load what it had found good when it was asked: what it lacks may be there another time."""

@@ -18,7 +18,7 @@ from controller.blame import blamed, with_variables
 from controller.changes import EMPTY_PLAN, Applied, Outcome, Plan
 from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
-from controller.errors import ConfigRejectedError, MisconfiguredError, SwarmgateError
+from controller.errors import ConfigRejectedError, LoadRefusedError, MisconfiguredError, SwarmgateError, TemporaryError
 from controller.haproxy.validate import rejected_certificates
 from controller.judging import Candidate, Judge, Judged
 from controller.loop import Result, Round
@@ -249,10 +249,13 @@ class Reconciler:
     def _fail(self, desired: Desired, rendered: Rendered, error: SwarmgateError) -> NoReturn:
         """Have the conditions say that HAProxy runs what it ran before, and raise the error; the caller counts it."""
         told = with_variables(error, rendered)
+        is_a_variables = told is not error
+        if isinstance(error, LoadRefusedError):
+            told = TemporaryError(str(told))
         failure = conditions.apply_failed(str(told))
         self.status.publish(desired, Applied(Outcome.FAILED), desired.versions, failure)
         self.metrics.services(self.status.count_by_condition())
-        if told is not error and not self._has_converged and isinstance(error, ConfigRejectedError):
+        if is_a_variables and not self._has_converged and isinstance(error, ConfigRejectedError):
             raise MisconfiguredError(str(told)) from error
         raise told from (error.__cause__ if told is error else error)
 

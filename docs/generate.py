@@ -43,7 +43,8 @@ from models.types import Allowed
 
 FOLDER = Path(__file__).parent
 _NOTHING: Any = None
-PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "migrating.md")
+TESTS = FOLDER.parent / "tests"
+PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "migrating.md", "reliability.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,21 @@ class Operation:
     example: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong, as the mark ``fault`` of a test says.
+
+    ``lost`` is what of the requests, ``seen`` where the operator sees it with what is to be seen there; ``test`` is a
+    path below ``tests`` and a name.
+    """
+
+    area: str
+    what: str
+    lost: str
+    seen: tuple[tuple[str, str], ...]
+    test: str
+
+
 def pages() -> dict[str, str]:
     """Return the text of every generated page by its file name."""
     environment = Environment(
@@ -116,6 +132,7 @@ def pages() -> dict[str, str]:
         "apis": {role: operations(role, schema) for role, schema in schemas.items()},
         "bodies": bodies(*schemas.values()),
         "migrating": verdicts,
+        "faults": faults(),
         "known": {row["name"] for rows in verdicts.values() for row in rows},
     }
     return {page: environment.get_template(f"{page}.j2").render(context) for page in PAGES}
@@ -303,6 +320,33 @@ def bodies(*schemas: Mapping[str, Any]) -> dict[str, tuple[str, list[tuple[str, 
         for name, form in sorted(known.items())
         if "enum" not in form
     }
+
+
+def faults() -> Mapping[str, list[Fault]]:
+    """Return what goes wrong in tests by area, in the order of the tests.
+
+    Raises:
+        KeyError: a test has a fault of an area that is none.
+    """
+    areas: dict[str, list[Fault]] = {area: [] for area in ("docker", "listener", "haproxy", "controller", "machine")}
+    # Those that are only about faults come first.
+    for path in sorted(TESTS.rglob("test_*.py"), key=lambda each: (each.parent.name != "faults", each)):
+        for fault in _faults_of(path):
+            areas[fault.area].append(fault)
+    return areas
+
+
+def _faults_of(path: Path) -> Iterator[Fault]:
+    """Read them without importing the test: what it needs may not be here."""
+    functions = (node for node in ast.parse(path.read_text(encoding="utf-8")).body if hasattr(node, "decorator_list"))
+    for function in functions:
+        test = f"{path.relative_to(TESTS)}::{getattr(function, 'name', '')}"
+        for call in (call for mark in function.decorator_list for call in ast.walk(mark)):
+            if isinstance(call, ast.Call) and ast.unparse(call.func) == "pytest.mark.fault":
+                area, what = map(ast.literal_eval, call.args)
+                more = {str(each.arg): str(ast.literal_eval(each.value)) for each in call.keywords}
+                lost = more.pop("lost", "nothing")
+                yield Fault(area, what, lost, tuple(more.items()), test)
 
 
 def migrating() -> Mapping[str, list[dict[str, str]]]:

@@ -132,28 +132,32 @@ class HAProxyDataplane:
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; HAProxy serves as before, except
                 that runtime changes before a refused one stay in force.
-            TemporaryError: HAProxy does not answer, or does not start.
+            TemporaryError: HAProxy does not answer, or does not start, or the machine has no room for the files.
         """
         async with self._one_at_a_time:
-            if plan.empty:
-                return Applied(Outcome.NOOP)
-            if plan.start:
-                return await self._load(rendered, self.process.start, Applied(Outcome.START))
-            if plan.reload_reasons:
-                return await self._reload(rendered, plan.reload_reasons)
-            return await self._change(plan, rendered)
+            try:
+                return await self._apply(plan, rendered)
+            except OSError as error:
+                self._generations.prune()
+                raise _machine_refuses(error) from error
 
     async def check(self, rendered: Rendered) -> None:
         """Ask HAProxy whether it would load the files; nothing changes.
 
         Raises:
             ConfigRejectedError: it would not.
-            TemporaryError: it does not say so in time.
+            TemporaryError: it does not say so in time, or the machine has no room for the files.
         """
         async with self._few_at_a_time:
-            with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
-                await asyncio.to_thread(write_files, Path(folder), rendered.files())
-                await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
+            try:
+                await self._check(rendered)
+            except OSError as error:
+                raise _machine_refuses(error) from error
+
+    async def _check(self, rendered: Rendered) -> None:
+        with tempfile.TemporaryDirectory(prefix=_CHECK, dir=self._run) as folder:
+            await asyncio.to_thread(write_files, Path(folder), rendered.files())
+            await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
 
     async def _observe(self, worker: int | None) -> Observed:
         async with session(self.runtime_socket, limit=self._command_limit) as runtime:
@@ -171,6 +175,15 @@ class HAProxyDataplane:
             maps={file: answers.parse_map(entries) for file, entries in zip(files, maps, strict=True)},
             backends={name: servers.get(name, {}) for name in answers.parse_backends(backend_list)},
         )
+
+    async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
+        if plan.empty:
+            return Applied(Outcome.NOOP)
+        if plan.start:
+            return await self._load(rendered, self.process.start, Applied(Outcome.START))
+        if plan.reload_reasons:
+            return await self._reload(rendered, plan.reload_reasons)
+        return await self._change(plan, rendered)
 
     async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
@@ -208,6 +221,11 @@ class HAProxyDataplane:
 
     async def _write(self, rendered: Rendered) -> int:
         return await asyncio.to_thread(self._generations.write, rendered.files())
+
+
+def _machine_refuses(error: OSError) -> TemporaryError:
+    where = f" ({error.filename})" if error.filename else ""
+    return TemporaryError(f"Cannot write HAProxy's files, or run it: {error.strerror or error}{where}")
 
 
 async def _retire(runtime: Session, retirements: tuple[Change, ...]) -> tuple[Change, ...]:

@@ -46,13 +46,20 @@ class Generations:
         """Write a complete set of files and return its number, which is the current one if nothing differs.
 
         What did not change is a hard link to the current generation's file; what did is on the disk on return.
+
+        Raises:
+            OSError: they cannot be written; nothing is left of them.
         """
         current = self.current()
         unchanged = frozenset() if current is None else self._unchanged(current, files)
         if current is not None and len(unchanged) == len(files) == len(_files_below(self._path(current))):
             return current
         generation = max(self._numbers(), default=0) + 1
-        self._fill(generation, files, unchanged, current)
+        try:
+            self._fill(generation, files, unchanged, current)
+        except OSError:
+            self.discard(generation)
+            raise
         return generation
 
     def switch(self, generation: int | None) -> None:

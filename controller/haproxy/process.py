@@ -12,11 +12,11 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from controller.errors import PermanentError, StartFailedError, TemporaryError
+from controller.errors import LoadRefusedError, PermanentError, StartFailedError, TemporaryError
 from controller.haproxy import launch
 from controller.haproxy.answers import Processes, parse_info, parse_processes, parse_reload
 from controller.haproxy.runtime import NoListenerError, ask_master, session
-from controller.haproxy.validate import rejected
+from controller.haproxy.validate import plain_words, rejected
 
 _LONGEST_SOCKET_PATH = 97
 """Bytes: HAProxy needs some of the 107 that Linux allows, for the name under which it prepares the socket."""
@@ -93,13 +93,16 @@ class HAProxyProcess:
         """Load the configuration anew without losing a connection (unless told so), and wait until it is served.
 
         Raises:
-            ConfigRejectedError: HAProxy could not load it; the worker there was goes on serving.
+            LoadRefusedError: HAProxy could not load it; the worker there was goes on serving.
             TemporaryError: the master does not say how it went within the time limit.
         """
         answer = await ask_master(self._master_socket, "reload", limit=self._time_limit)
         result = parse_reload(answer)
         if not result.success:
-            raise rejected(result.log, self._config)
+            words = rejected(result.log, self._config).output
+            raise LoadRefusedError(
+                f"HAProxy does not load a configuration that it found good: {plain_words(words)}", output=words
+            )
         await self._serving()
         if self._terminate_on_reload:
             for pid in await self.old_workers():
@@ -207,6 +210,30 @@ async def _end(pid: int, number: signal.Signals, *, limit: float) -> bool:
             while _runs(pid):  # noqa: ASYNC110 - it is nobody's child here: there is nothing to wait for
                 await asyncio.sleep(_POLL)
     return not _runs(pid)
+
+
+async def ended(pid: int | None, *, within: float) -> bool:
+    """Wait for some seconds, or until a process has ended before that; tell whether it has. It is nobody's child here.
+
+    None is no process: nothing ends but the time.
+    """
+    if pid is None:
+        await asyncio.sleep(within)
+        return False
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(descriptor, end.set)
+    try:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await end.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+    return end.is_set()
 
 
 def _runs(pid: int) -> bool:

@@ -55,6 +55,15 @@ def test_every_label_and_variable_has_its_row(generate: ModuleType) -> None:
     assert [path for path in paths if f"`{path}`" not in api] == []
 
 
+def test_every_fault_that_is_tried_has_its_row() -> None:
+    """No test of what goes wrong is left out of the page about it."""
+    tests = (DOCS.parent / "tests" / "faults").glob("test_*.py")
+    found = [name for path in tests for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)]
+    page = (DOCS / "reliability.md").read_text()
+    assert found
+    assert [name for name in found if f"::{name}`" not in page] == []
+
+
 @pytest.mark.parametrize("role", ["proxy", "listener"])
 def test_the_page_of_the_api_has_all_that_the_schema_says(generate: ModuleType, role: str) -> None:
     """Of every path the parameters, the answers with what they mean, and a command to try it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from e2e.bench import Proxy, Service, Swarm, eventually, steadily
-from e2e.relay import Mode, Relay, relay_to
+from fakes.relay import Mode, Relay, relay_to
 
 pytestmark = [pytest.mark.swarm, pytest.mark.timeout(300)]
 
@@ -133,6 +133,7 @@ def relay(swarm: Swarm, proxy: Proxy, listener: Service) -> Iterator[Relay]:
         proxy.wait_for(1)
 
 
+@pytest.mark.fault("docker", "a real one cannot be reached, hangs, or breaks off its answers")
 @pytest.mark.parametrize("mode", ["refused", "silent", "cut"])
 def test_routes_stay_while_the_docker_api_fails(proxy: Proxy, served: Service, relay: Relay, mode: Mode) -> None:
     """Nothing is withdrawn while the Swarm cannot be read; what changed meanwhile is followed as soon as it can."""
@@ -153,6 +154,7 @@ def test_routes_stay_while_the_docker_api_fails(proxy: Proxy, served: Service, r
     proxy.answers("/demo/hello", 200)
 
 
+@pytest.mark.fault("docker", "a real one cannot be reached by a listener that has just been started")
 def test_routes_stay_when_the_listener_starts_without_a_docker_api(
     proxy: Proxy, listener: Service, served: Service, relay: Relay
 ) -> None:

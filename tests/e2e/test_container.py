@@ -122,6 +122,7 @@ def test_it_runs_without_any_privilege(container: Container, stack_file: Path) -
     assert set(writable.split()) == {"/run/swarmgate", "/var/lib/swarmgate"}
 
 
+@pytest.mark.fault("controller", "it is killed in its container")
 def test_traffic_flows_while_the_controller_is_killed_and_the_next_one_adopts_haproxy(
     container: Container, stack_file: Path
 ) -> None:

@@ -25,7 +25,7 @@ from e2e.bench import (
     eventually,
     steadily,
 )
-from e2e.relay import Relay, relay_to
+from fakes.relay import Relay, relay_to
 from tls.authorities import Authority, Issued
 from tls.clients import handshake
 

@@ -278,6 +278,7 @@ def is_connected(replica: Container) -> bool:
         return False
 
 
+@pytest.mark.fault("listener", "its container is killed")
 def test_nothing_is_lost_when_the_listener_is_killed(proxy: Proxy, listener: Service, demo: Service) -> None:
     """While the listener is killed and comes back, requests are answered; afterwards changes are followed as before."""
     (killed,) = listener.wait_for(1)

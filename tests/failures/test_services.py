@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from failures.conftest import Site
 from haproxy.loopback import free_port
 from roles.processes import eventually
@@ -43,6 +44,7 @@ def test_f03_one_bad_service_at_the_start_is_left_out(site: Site) -> None:
     assert "timeout server" in site.told("bad", "ConfigRejected")
 
 
+@pytest.mark.fault("machine", "the certificate in a label cannot be parsed", condition="InvalidLabel")
 def test_f04_a_bad_certificate_is_left_out_and_told(site: Site) -> None:
     """F4: the whole configuration was invalid."""
     site.put("secure", "/secure", serviceDomain="secure.example", serviceCert="not a certificate")

@@ -20,11 +20,13 @@ def _started_late(swarm: Swarm) -> None:
         eventually(proxy.ready, "the proxy is ready")
 
 
+@pytest.mark.fault("listener", "it starts after the proxies", lost="all until then, the proxies not being ready")
 def test_f05_a_listener_that_comes_late_is_waited_for(swarm: Swarm) -> None:
     """F5: requests got 503 from a proxy that called itself healthy, or it gave up."""
     assert [proxy.status("/early") for proxy in swarm.proxies] == [200, 200]
 
 
+@pytest.mark.fault("listener", "it is killed, and a service goes meanwhile")
 def test_f06_what_went_while_the_listener_was_down_is_gone(swarm: Swarm) -> None:
     """F6: no removal was ever sent, and the route stayed until the proxy was restarted."""
     swarm.publish("leaving")
@@ -44,6 +46,7 @@ def test_f07_a_service_that_opts_out_is_gone(swarm: Swarm) -> None:
     swarm.answer("/quitting", 503)
 
 
+@pytest.mark.fault("docker", "its event stream says nothing any more")
 def test_f08_a_silent_event_stream_is_not_relied_on(swarm: Swarm) -> None:
     """F8: nothing changed any more until somebody restarted the listener."""
     with swarm.docker.quietly():

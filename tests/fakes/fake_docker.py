@@ -38,7 +38,7 @@ Json = dict[str, Any]
 Filters = dict[str, list[str]]
 
 INGRESS = "ingress"
-_API_VERSION = "1.41"
+_OLDEST, _NEWEST = "1.12", "1.41"
 
 
 class Fault(StrEnum):
@@ -86,6 +86,7 @@ class FakeDocker:
         self.queries: list[tuple[str, Filters]] = []
         """What was asked for, with which filters, in order."""
         self.slowness = 0.2
+        self._versions = (_OLDEST, _NEWEST)
         self._unix_socket = unix_socket
         self._numbers = count(1)
         self._index = 10
@@ -295,9 +296,17 @@ class FakeDocker:
             self._faults[path] = (fault, times)
 
     def heal(self) -> None:
-        """Fail no more; answers that hang go on hanging."""
+        """Fail no more, and speak the usual versions; answers that hang go on hanging."""
         with self._lock:
             self._faults.clear()
+            self._versions = (_OLDEST, _NEWEST)
+            self.touch()
+
+    def speak(self, oldest: str, newest: str) -> None:
+        """Refuse requests of other versions of the API, as another engine at the same address does, until `heal`."""
+        self._versions = (oldest, newest)
+        self.touch()
+        self.close_event_streams()
 
     def close_event_streams(self) -> None:
         """End the streams of all who follow the events, as an engine does that restarts."""
@@ -327,6 +336,10 @@ class FakeDocker:
         filters = _filters(parse_qs(target.query).get("filters", ["{}"])[0])
         self.requests[path] += 1
         self.queries.append((path, filters))
+        if words := self._version_refusal(target.path):
+            writer.write(_head(400, len(words)) + words)
+            await writer.drain()
+            return True
         fault = self._fault(path)
         if fault is not None and fault is not Fault.SLOW:
             return await self._misbehave(fault, path, filters, writer)
@@ -338,6 +351,18 @@ class FakeDocker:
         writer.write(_head(status, len(body)) + body)
         await writer.drain()
         return True
+
+    def _version_refusal(self, path: str) -> bytes:
+        """The engine's words for a version that it does not speak; empty if it does, or if none is named."""
+        asked = re.match(r"/v([\d.]+)/", path)
+        oldest, newest = self._versions
+        if asked and _version(asked[1]) < _version(oldest):
+            words = f"client version {asked[1]} is too old. Minimum supported API version is {oldest}"
+        elif asked and _version(asked[1]) > _version(newest):
+            words = f"client version {asked[1]} is too new. Maximum supported API version is {newest}"
+        else:
+            return b""
+        return json.dumps({"message": words}).encode()
 
     def _fault(self, path: str) -> Fault | None:
         with self._lock:
@@ -405,7 +430,12 @@ class FakeDocker:
         if path == "/_ping":
             return 200, b"OK"
         if path == "/version":
-            return 200, {"Version": "20.10.24", "ApiVersion": _API_VERSION, "MinAPIVersion": "1.12", "Os": "linux"}
+            return 200, {
+                "Version": "20.10.24",
+                "ApiVersion": self._versions[1],
+                "MinAPIVersion": self._versions[0],
+                "Os": "linux",
+            }
         if path in ("/services", "/configs", "/nodes"):
             objects: dict[str, Json] = getattr(self, path.removeprefix("/"))
             ids = filters.get("id", [])
@@ -507,9 +537,13 @@ def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "123Z"
 
 
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
+
+
 def _head(status: int, length: int) -> bytes:
     return (
-        f"HTTP/1.1 {status} Status\r\nApi-Version: {_API_VERSION}\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {status} Status\r\nApi-Version: {_NEWEST}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {length}\r\n\r\n"
     ).encode()
 

@@ -101,8 +101,8 @@ class Slowness:
 
 
 @contextmanager
-def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
-    """Serve ``body`` for every request while the block runs; the port is yielded.
+def http_server(body: str, slowness: Slowness | None = None, *, address: str = "127.0.0.1") -> Iterator[int]:
+    """Serve ``body`` for every request at an address while the block runs; the port is yielded.
 
     Of the answer to a path that ends in ``/slow`` the body comes a while after the headers (half a second unless told
     otherwise), and the connection ends with it.
@@ -124,7 +124,7 @@ def http_server(body: str, slowness: Slowness | None = None) -> Iterator[int]:
                 held.hold()
             self.wfile.write(content)
 
-    with QuietServer(("127.0.0.1", 0), Handler) as server, serving(server):
+    with QuietServer((address, 0), Handler) as server, serving(server):
         yield server.server_port
 
 

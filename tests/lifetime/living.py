@@ -167,7 +167,7 @@ class Life:
         requests = [*requests_of(random.Random(number), self.ports)]
         async with twin(site.binary, site.files, site.run_dir, self.folder / "twin") as socket:
             running, fresh = await said(site.dataplane.runtime_socket), await said(socket)
-            running = _without_leftovers(running, fresh, dynamic=self.dynamic)
+            running = without_leftovers(running, fresh, dynamic=self.dynamic)
             differing = {part: (running.get(part), fresh[part]) for part in fresh if running.get(part) != fresh[part]}
             assert not differing, f"HAProxy and its files differ: {differing}"
             answers = [await ask(each, RUNNING, _client(each, number)) for each in requests]
@@ -247,7 +247,7 @@ def _essence(observed: Observed) -> Observed:
     )
 
 
-def _without_leftovers(running: dict[str, object], fresh: dict[str, object], *, dynamic: bool) -> dict[str, object]:
+def without_leftovers(running: dict[str, object], fresh: dict[str, object], *, dynamic: bool) -> dict[str, object]:
     """Return the same without what only a reload can take away: unused tables and, before HAProxy 3.4, backends."""
     known = set(fresh["backends"])
     gone = {name for name in running["backends"] if name not in known and (":" in name or not dynamic)}

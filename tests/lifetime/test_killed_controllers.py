@@ -39,6 +39,7 @@ async def converged(life: Life, change: Change) -> dict[str, object]:
     return await said(life.site.dataplane.runtime_socket)
 
 
+@pytest.mark.fault("controller", "it is killed after each single step of a change")
 @pytest.mark.haproxy
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(

@@ -28,9 +28,13 @@ DEADLINE = 20.0
 """Seconds that anything awaited here may take; nearly everything takes a fraction of one."""
 
 
-def eventually(ask: Callable[[], T], what: str) -> T:
-    """Ask until the answer is true, and return it; fail telling what was awaited in vain."""
-    deadline = time.monotonic() + DEADLINE
+STARTED = 60.0
+"""Seconds that a command may take that imports everything anew, on a busy machine."""
+
+
+def eventually(ask: Callable[[], T], what: str, *, within: float = DEADLINE) -> T:
+    """Ask until the answer is true, and return it; fail after some seconds telling what was awaited in vain."""
+    deadline = time.monotonic() + within
     answer: T | str = "no answer"
     while time.monotonic() < deadline:
         try:
@@ -85,7 +89,8 @@ class Role:
     """A running ``swarmgate proxy`` or ``swarmgate listener``; its output is in ``log``.
 
     The first start is a fork of a process that has imported everything; each later one is the command itself, so that
-    what depends on the interpreter (such as the order of sets) is another one for the next controller.
+    what depends on the interpreter (such as the order of sets) is another one for the next controller. With
+    ``forks=False`` the first one is, too. ``prefix`` is a command that starts that command.
     """
 
     arguments: list[str]
@@ -93,15 +98,18 @@ class Role:
     log: Path
     api: int = field(default_factory=free_port)
     process: "subprocess.Popen[bytes] | Forked | None" = None
+    forks: bool = True
+    prefix: tuple[str, ...] = ()
 
     def start(self) -> None:
         """Start it, or start it again."""
         environment = {**_inherited(), "PORT": str(self.api), "IP": "127.0.0.1", **self.environment}
-        if self.process is None:
+        if self.process is None and self.forks:
             self.process = Forked(self.arguments, environment, self.log)
             return
+        command = [*self.prefix, SWARMGATE, *self.arguments]
         with self.log.open("ab") as output:
-            self.process = subprocess.Popen([SWARMGATE, *self.arguments], env=environment, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
     def send(self, number: signal.Signals) -> int:
         """Send a signal and return the exit status."""

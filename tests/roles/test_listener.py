@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fakes.fake_docker import FakeDocker, Fault
+from fakes.fake_docker import FakeDocker
 from roles.conftest import MakeListener, MakeProxy
 from roles.processes import Proxy, Role, eventually
 
@@ -107,29 +107,6 @@ def test_a_proxy_waits_for_its_first_world(make_proxy: MakeProxy, newest: Path) 
 
     assert answer.status_code == 503
     assert proxy.master == 0
-
-
-@pytest.mark.parametrize(
-    "fault", [Fault.REFUSE, Fault.ERROR, Fault.TRUNCATED, Fault.GARBAGE, Fault.WRONG, Fault.HANG], ids=str
-)
-def test_routes_stay_while_docker_fails(
-    docker: FakeDocker, make_proxy: MakeProxy, newest: Path, backend: int, fault: Fault
-) -> None:
-    """A proxy alone on a manager keeps its routes, whatever the engine does, and says so; then it catches up."""
-    publish(docker, "web", backend)
-    proxy = make_proxy(newest, DOCKER_HOST=docker.docker_host)
-    eventually(proxy.ready, "the proxy is ready")
-
-    docker.fail(fault)
-    with docker.quietly():
-        publish(docker, "late", backend)
-    eventually(lambda: "Source unreachable" in proxy.words(), "it is told")
-    assert proxy.status("/web") == 200
-    assert proxy.metric("swarmgate_source_staleness_seconds") > 0
-
-    docker.heal()
-    eventually(lambda: proxy.status("/late") == 200, "it catches up")
-    assert proxy.status("/web") == 200
 
 
 def test_the_snapshot_is_for_those_who_know_the_token(listener: Role) -> None:

@@ -123,6 +123,7 @@ def test_users_are_asked_for_their_password(
     assert httpx.get(f"{url}/own", auth=("ann", "secret")).status_code == 200
 
 
+@pytest.mark.fault("controller", "it is killed while the world changes")
 def test_a_killed_controller_is_not_missed_and_the_next_one_adopts(
     proxy: Proxy, stack_file: Path, backend: int
 ) -> None:

@@ -257,6 +257,7 @@ def test_a_file_of_an_earlier_or_later_version_is_of_use(tmp_path: Path) -> None
     assert names(SavedSnapshot(path).load() or EMPTY) == {"web"}
 
 
+@pytest.mark.fault("machine", "what is known of the world cannot be saved", log="Snapshot cannot be saved")
 def test_a_disk_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
     """A folder where a file should be stands for a full or read-only disk: it stops root too."""
     (tmp_path / "state").write_text("in the way")

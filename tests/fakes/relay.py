@@ -1,4 +1,4 @@
-"""A Docker API that can be made to fail, and tells what it was asked: a socket that leads to the real one."""
+"""A socket that leads to another one, can be made to fail, and tells what was asked: between two parts of it all."""
 
 import re
 import shutil
@@ -10,27 +10,38 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-Mode = Literal["faithful", "refused", "silent", "cut"]
+Mode = Literal["faithful", "refused", "silent", "cut", "garbage"]
+Address = Path | int
+"""A unix socket, or a port of 127.0.0.1."""
 
 _REQUEST_LINE = re.compile(rb"^([A-Z]+) (/\S*) HTTP/1\.1\r$", re.MULTILINE)
 _CUT_AFTER = 300
 """Bytes: within the body of an answer."""
+_GARBAGE = b"<html>it works</html>\n> "
+"""What is said in place of each part of an answer: neither HTTP nor what HAProxy says, but with its prompt."""
 
 
 class Relay:
-    """Passes connections on to a Docker API, in one of these modes.
+    """Passes connections that come to ``address`` on to ``upstream``, in one of these modes.
 
     ``faithful`` passes on everything; ``refused`` takes no connections; ``silent`` takes them and says nothing;
-    ``cut`` closes them in the middle of the answer. A change of mode ends the connections there are, or silences them.
+    ``cut`` closes them in the middle of the answer; ``garbage`` answers with what makes no sense. A change of mode
+    ends the connections there are, or silences them.
     """
 
-    def __init__(self, folder: Path, upstream: str) -> None:
-        self.path = folder / "docker.sock"
+    def __init__(self, address: Address, upstream: Address) -> None:
+        self.address = address
         self._upstream = upstream
         self._mode: Mode = "faithful"
         self._server: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._said: list[bytearray] = []
+
+    @property
+    def path(self) -> Path:
+        """Its unix socket."""
+        assert isinstance(self.address, Path)
+        return self.address
 
     @property
     def mode(self) -> Mode:
@@ -54,9 +65,10 @@ class Relay:
 
     def start(self) -> None:
         """Take connections from now on."""
-        self.path.unlink(missing_ok=True)
-        self._server = socket.socket(socket.AF_UNIX)
-        self._server.bind(str(self.path))
+        if isinstance(self.address, Path):
+            self.address.unlink(missing_ok=True)
+        self._server = _socket(self.address)
+        self._server.bind(_kernels(self.address))
         self._server.listen()
         threading.Thread(target=self._accept, args=(self._server,), daemon=True).start()
 
@@ -77,16 +89,21 @@ class Relay:
                 client, _ = server.accept()
             except OSError:
                 return
-            docker = socket.socket(socket.AF_UNIX)
-            docker.connect(self._upstream)
-            self._open |= {client, docker}
+            upstream = _socket(self._upstream)
+            try:
+                upstream.connect(_kernels(self._upstream))
+            except OSError:
+                _close(client)
+                upstream.close()
+                continue
+            self._open |= {client, upstream}
             said = bytearray()
             self._said.append(said)
-            threading.Thread(target=self._pass_on, args=(client, docker, said), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(docker, client, None), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(client, upstream, said), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(upstream, client, None), daemon=True).start()
 
     def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray | None) -> None:
-        """Pass on what one side says; ``said`` takes in what the client does, and is None for what Docker answers."""
+        """Pass on what one side says; ``said`` takes in what the client does, and is None for what is answered."""
         answers = said is None
         passed = 0
         with suppress(OSError):
@@ -97,6 +114,8 @@ class Relay:
                     continue
                 if self._mode == "cut" and answers:
                     data = data[: _CUT_AFTER - passed]
+                if self._mode == "garbage" and answers:
+                    data = _GARBAGE
                 target.sendall(data)
                 passed += len(data)
                 if self._mode == "cut" and answers and passed >= _CUT_AFTER:
@@ -106,6 +125,18 @@ class Relay:
             self._open.discard(connection)
 
 
+def _socket(address: Address) -> socket.socket:
+    if isinstance(address, Path):
+        return socket.socket(socket.AF_UNIX)
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return made
+
+
+def _kernels(address: Address) -> str | tuple[str, int]:
+    return str(address) if isinstance(address, Path) else ("127.0.0.1", address)
+
+
 def _close(connection: socket.socket) -> None:
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
@@ -113,13 +144,22 @@ def _close(connection: socket.socket) -> None:
 
 
 @contextmanager
-def relay_to(upstream: str) -> Iterator[Relay]:
-    """A relay in a folder of its own, which can be mounted; its path must be short."""
-    folder = Path(tempfile.mkdtemp(prefix="swarmgate-e2e-", dir="/tmp"))
-    relay = Relay(folder, upstream)
+def relaying(address: Address, upstream: Address) -> Iterator[Relay]:
+    """A relay that takes connections until the end of the block."""
+    relay = Relay(address, upstream)
     relay.start()
     try:
         yield relay
     finally:
         relay.stop()
+
+
+@contextmanager
+def relay_to(upstream: str) -> Iterator[Relay]:
+    """A relay in a folder of its own, which can be mounted; its path must be short."""
+    folder = Path(tempfile.mkdtemp(prefix="swarmgate-e2e-", dir="/tmp"))
+    try:
+        with relaying(folder / "docker.sock", Path(upstream)) as relay:
+            yield relay
+    finally:
         shutil.rmtree(folder)
