@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,9 +16,11 @@ from typing import Any
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
+from controller.channel import ChannelFiles, serving_context
 from controller.endpoints import Needs, Surroundings
 from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
@@ -113,7 +115,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     try:
         await _run_until_stopped(
-            make_server(app, ip=settings.ip, port=settings.port),
+            {"PORT": make_server(app, ip=settings.ip, port=settings.port)},
             loop.run(),
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
@@ -180,12 +182,17 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
 
     loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
+    gate = Gate(
+        settings.listener_token,
+        partial(docker.proxy_addresses, settings.service_name),
+        tls_port=settings.listener_tls_port if settings.has_tls else None,
+    )
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
     interfaces.add_to(app, gate, loop.mark_dirty)
+    servers = _listener_servers(app, settings)
     try:
         await _run_until_stopped(
-            make_server(app, ip=settings.ip, port=settings.port),
+            servers,
             loop.run(),
             source.watch(loop.mark_dirty),
             interfaces.notifier.run(),
@@ -194,6 +201,15 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     finally:
         await source.close()
     log.info("Stopped")
+
+
+def _listener_servers(app: FastAPI, settings: ListenerSettings) -> dict[str, uvicorn.Server]:
+    """Return what serves the listener's API, each with the variable that its port comes from."""
+    servers = {"PORT": make_server(app, ip=settings.ip, port=settings.port)}
+    if files := ChannelFiles.of(settings):
+        tls = serving_context(files)
+        servers["LISTENER_TLS_PORT"] = make_server(app, ip=settings.ip, port=settings.listener_tls_port, tls=tls)
+    return servers
 
 
 def _collect_seldom() -> None:
@@ -217,7 +233,13 @@ def _source(settings: ProxySettings) -> HealthySource:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
         # The port tells several proxies of one machine apart, and is the same after a restart.
         replica = f"{socket.gethostname()}:{settings.port}"
-        return ListenerSource(settings.listener_address, token=token, replica=replica, state_dir=settings.state_dir)
+        return ListenerSource(
+            settings.listener_address,
+            token=token,
+            replica=replica,
+            channel=ChannelFiles.of(settings),
+            state_dir=settings.state_dir,
+        )
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -284,22 +306,28 @@ async def _watch_haproxy(
 
 
 async def _run_until_stopped(
-    server: uvicorn.Server, *work: Coroutine[Any, Any, None], on_stop: Callable[[], None] = lambda: None
+    servers: Mapping[str, uvicorn.Server],
+    *work: Coroutine[Any, Any, None],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all."""
+    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all.
+
+    ``servers`` are the ones of the API, by the variable that their port comes from.
+    """
     async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
         tasks = [group.create_task(one) for one in work]
-        serving = group.create_task(_serve(server))
+        serving = [group.create_task(_serve(server, variable)) for variable, server in servers.items()]
         await stopped.wait()
         log.info("Stopping")
         on_stop()
         for task in tasks:
             task.cancel()
-        server.should_exit = True
-        await serving
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.wait(serving)
 
 
-async def _serve(server: uvicorn.Server) -> None:
+async def _serve(server: uvicorn.Server, variable: str) -> None:
     """Serve until asked to exit.
 
     Raises:
@@ -309,7 +337,8 @@ async def _serve(server: uvicorn.Server) -> None:
         await server.serve()
     except SystemExit:  # how the server says that it could not listen; it has logged why
         config = server.config
-        raise TemporaryError(f"the API cannot listen on {config.host}:{config.port}; set PORT to a free port") from None
+        words = f"the API cannot listen on {config.host}:{config.port}; set {variable} to a free port"
+        raise TemporaryError(words) from None
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Serving an ASGI application inside the controller's own event loop."""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,8 +23,11 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
-def make_server(app: ASGIApp, *, ip: str, port: int) -> uvicorn.Server:
-    """Return a server for the application; run it with ``await server.serve()``, stop it with ``should_exit``."""
+def make_server(app: ASGIApp, *, ip: str, port: int, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
+    """Return a server for the application; run it with ``await server.serve()``, stop it with ``should_exit``.
+
+    With ``tls`` each connection ends after one answer, so that nobody outlives what let them in.
+    """
     config = uvicorn.Config(
         Protected(app),
         host=ip,
@@ -35,5 +39,9 @@ def make_server(app: ASGIApp, *, ip: str, port: int) -> uvicorn.Server:
         lifespan="off",
         timeout_graceful_shutdown=_GRACE,
         server_header=False,
+        proxy_headers=False,  # whoever connects is who asks, whatever they say of themselves
+        headers=[("Connection", "close")] if tls else [],
     )
+    config.load()
+    config.ssl = tls
     return _QuietServer(config)

@@ -23,6 +23,10 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "docker_host": ("tcp://manager:2375", "tcp://manager:2375"),
     "df_notify_label": ("com.df.publish", "com.df.publish"),
     "listener_token": ("t0k3n", SecretStr("t0k3n")),
+    "listener_tls_cert": ("/side.pem", Path("/side.pem")),
+    "listener_tls_key": ("/side.key", Path("/side.key")),
+    "listener_tls_ca": ("/ca.pem", Path("/ca.pem")),
+    "listener_tls_port": ("9443", 9443),
     "state_dir": ("/state", Path("/state")),
     "resync_interval": ("12.5", 12.5),
     "log_level": ("debug", "debug"),
@@ -118,8 +122,16 @@ ELSEWHERE: dict[str, tuple[str, Any]] = {
     "my_uri": ("/s", ("stats_uri", "/s")),
 }
 """What other variables are named in the tests, and what setting they are when they are."""
-COMPANION = {"stats_user": ("STATS_PASS", "x"), "stats_pass": ("STATS_USER", "x")}
+COMPANIONS = {
+    "stats_user": {"STATS_PASS": "x"},
+    "stats_pass": {"STATS_USER": "x"},
+    "listener_tls_cert": {"LISTENER_TLS_CA": "/x"},
+    "listener_tls_ca": {"LISTENER_TLS_CERT": "/x"},
+    "listener_tls_key": {"LISTENER_TLS_CERT": "/x", "LISTENER_TLS_CA": "/x"},
+}
 """What must be set as well."""
+MOUNTED = {"listener_tls_cert", "listener_tls_key", "listener_tls_ca"}
+"""Settings that are where a file is: a secret of the name is that file."""
 FIELDS = [pytest.param(name, id=name) for name in ProxySettings.model_fields]
 
 
@@ -151,17 +163,22 @@ def test_every_setting_documents_itself(name: str) -> None:
     assert (ProxySettings.model_fields[name].description or "").rstrip("`)").endswith(".")
 
 
-def set_companion(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_companions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what must stand beside a setting."""
-    if name in COMPANION:
-        monkeypatch.setenv(*COMPANION[name])
+    for variable, value in COMPANIONS.get(name, {}).items():
+        monkeypatch.setenv(variable, value)
+
+
+def as_secret(name: str, folder: Path) -> Any:  # noqa: ANN401 - any setting's
+    """Return what a setting is if its sample is mounted as a secret."""
+    return folder / f"dfp_{name}" if name in MOUNTED else SAMPLES[name][1]
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_may_be_a_variable(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In capitals."""
     text, value = SAMPLES[name]
-    set_companion(name, monkeypatch)
+    set_companions(name, monkeypatch)
     monkeypatch.setenv(name.upper(), text)
     assert getattr(proxy_settings(secrets_dir=tmp_path), name) == value
 
@@ -171,10 +188,9 @@ def test_every_setting_may_be_a_secret(
     name: str, monkeypatch: pytest.MonkeyPatch, secret: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     """In lower case after ``dfp_``; files that end with a line break are as good as those that do not."""
-    text, value = SAMPLES[name]
-    set_companion(name, monkeypatch)
-    secret(name, f"{text}\n")
-    assert getattr(proxy_settings(secrets_dir=tmp_path), name) == value
+    set_companions(name, monkeypatch)
+    secret(name, f"{SAMPLES[name][0]}\n")
+    assert getattr(proxy_settings(secrets_dir=tmp_path), name) == as_secret(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in Settings.model_fields])
@@ -183,11 +199,12 @@ def test_the_listener_reads_what_both_share(
 ) -> None:
     """Likewise from both."""
     text, value = SAMPLES[name]
+    set_companions(name, monkeypatch)
     monkeypatch.setenv(name.upper(), text)
     assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
     monkeypatch.delenv(name.upper())
     secret(name, text)
-    assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
+    assert getattr(listener_settings(secrets_dir=tmp_path), name) == as_secret(name, tmp_path)
 
 
 def test_secret_wins_over_variable(
@@ -361,7 +378,7 @@ def test_statistics_may_be_described_elsewhere(
 ) -> None:
     """``STATS_USER_ENV`` names the variable, or the secret, that counts instead of the usual one."""
     text, (setting, value) = ELSEWHERE[name]
-    set_companion(setting, monkeypatch)
+    set_companions(setting, monkeypatch)
     monkeypatch.setenv(setting.upper(), "/usual")
     monkeypatch.setenv(f"{setting}_env".upper(), name.upper())
     if kind == "secret":
