@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,10 +18,10 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from controller.asked import AskBack, Word
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
 from controller.channel import ChannelFiles, serving_context
-from controller.endpoints import Needs, Surroundings
 from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
@@ -29,7 +29,7 @@ from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
-from controller.http.proxy_api import make_proxy_app
+from controller.http.proxy_api import add_asked, make_proxy_app
 from controller.http.serving import make_server
 from controller.interfaces import (
     Declarations,
@@ -42,17 +42,17 @@ from controller.interfaces import (
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
+from controller.own_apis import ApiNames
 from controller.published import Published
 from controller.reconcile import Reconciler
 from controller.remembered import saved_in
-from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import check_interfaces, read_surroundings
+from controller.surroundings import Around, check_interfaces, read_surroundings
 from controller.template_folder import TemplateFolder
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
@@ -75,13 +75,15 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     _collect_seldom()
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
-    inner = _source(settings)
+    word = Word()
+    inner = _source(settings, word)
     listeners = inner if isinstance(inner, ListenerSource) else None
     guarded = GuardedSource(inner, settings.state_dir)
     declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
     source = declared.source
     dataplane = _dataplane(settings)
     certificates = _certificates(settings, secrets_dir)
+    around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
     convergence = _Convergence(settings, declared, status)
     memory = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules)
     reconciler = Reconciler(
@@ -89,7 +91,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane=dataplane,
         settings=settings,
         machine=machine_for(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir, certificates, TemplateFolder(settings.templates_dir)),
+        read_surroundings=partial(read_surroundings, around),
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
@@ -103,6 +105,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         lambda: _proxy_readiness(convergence.first.is_set(), source),
         HAProxyMetrics(dataplane.statistics),
     )
+    add_asked(app, word)
     add_interfaces(
         app,
         settings,
@@ -182,9 +185,11 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
 
     loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
+    ask_back = AskBack(settings.proxy_port)
     gate = Gate(
         settings.listener_token,
         partial(docker.proxy_addresses, settings.service_name),
+        has_asked=ask_back.has_asked,
         tls_port=settings.listener_tls_port if settings.has_tls else None,
     )
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
@@ -199,6 +204,7 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
             on_stop=published.close,
         )
     finally:
+        await ask_back.close()
         await source.close()
     log.info("Stopped")
 
@@ -225,7 +231,7 @@ def _patience() -> Backoff:
     return Backoff(longest=5.0)
 
 
-def _source(settings: ProxySettings) -> HealthySource:
+def _source(settings: ProxySettings, word: Word) -> HealthySource:
     """Return the first source that applies: a stack file, listeners, or the Docker API."""
     if settings.stack_file is not None:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
@@ -237,6 +243,7 @@ def _source(settings: ProxySettings) -> HealthySource:
             settings.listener_address,
             token=token,
             replica=replica,
+            word=word.text,
             channel=ChannelFiles.of(settings),
             state_dir=settings.state_dir,
         )
@@ -262,13 +269,6 @@ def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
         run_dir=settings.run_dir,
         terminate_on_reload=settings.terminate_on_reload,
     )
-
-
-def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore, templates: TemplateFolder
-) -> Callable[[Needs], Awaitable[Surroundings]]:
-    resolver = HostResolver()
-    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates, templates)
 
 
 def _staleness(source: HealthySource) -> float:

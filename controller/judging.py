@@ -53,6 +53,12 @@ class Candidate:
         hosts = (outside_host(self.swarm, destination) for destination in self.form.destinations)
         return frozenset(host for host in hosts if host is not None)
 
+    @property
+    def outside(self) -> frozenset[int]:
+        """The ports at which hosts outside the Swarm are asked."""
+        asked = (each for each in self.form.destinations if outside_host(self.swarm, each) is not None)
+        return frozenset(way.port for each in asked for way in self.form.ways(each))
+
     @cached_property
     def ports(self) -> frozenset[int]:
         """The ports that it asks the proxy to listen on."""
@@ -81,6 +87,11 @@ class Judged:
     def hosts(self) -> frozenset[str]:
         """The host names that must be resolved before the desired state can be built."""
         return frozenset().union(*(candidate.hosts for candidate in self.asking.values()))
+
+    @property
+    def outside(self) -> frozenset[int]:
+        """The ports at which hosts outside the Swarm are asked."""
+        return frozenset().union(*(candidate.outside for candidate in self.asking.values()))
 
     @property
     def ports(self) -> frozenset[int]:

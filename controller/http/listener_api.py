@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
 from pydantic import SecretStr
 
+from controller.asked import HEADER
 from controller.http.answers.needs import LISTENER_TOKEN, VALID, described, need
 from controller.http.answers.probes import Readiness
 from controller.http.common import make_app
@@ -30,8 +31,9 @@ _READ = need(503, "The Swarm has not been read yet")
 class Gate:
     """Decides who may have the snapshot.
 
-    ``proxy_addresses`` asks the Swarm for the addresses of the proxy's tasks. With a ``tls_port`` all who come there
-    have a certificate of the proxies' authority, and nobody else may have anything.
+    ``proxy_addresses`` asks the Swarm for the addresses of the proxy's tasks, ``has_asked`` one of these whether it is
+    its controller who sent a word. With a ``tls_port`` all who come there have a certificate of the proxies' authority,
+    and nobody else may have anything.
     """
 
     def __init__(
@@ -39,10 +41,12 @@ class Gate:
         token: SecretStr | None,
         proxy_addresses: Callable[[], Awaitable[frozenset[str]]],
         *,
+        has_asked: Callable[[str, str], Awaitable[bool]] | None = None,
         tls_port: int | None = None,
     ) -> None:
         self._token = token.get_secret_value() if token else ""
         self._proxy_addresses = proxy_addresses
+        self._has_asked = has_asked
         self._tls_port = tls_port
 
     async def refusal(self, request: Request) -> str | None:
@@ -52,9 +56,17 @@ class Gate:
             return f"it is given by TLS only, on port {self._tls_port}: begin LISTENER_ADDRESS with https://"
         if self._token:
             is_known = is_token(bearer(request), self._token)
-        else:
-            is_known = self._tls_port is not None or address in await self._proxy_addresses()
-        return None if is_known else f"{address} is no task of the proxy service, or its token is wrong"
+            return None if is_known else f"{address} does not send the listener token, or not the right one"
+        if self._tls_port is not None:
+            return None
+        if address not in await self._proxy_addresses():
+            return f"{address} is no task of the proxy service, or its token is wrong"
+        if self._has_asked is None or not await self._has_asked(address, request.headers.get(HEADER, "")):
+            return (
+                f"{address} is a task of the proxy service, but its controller does not say that it has asked: see "
+                "that its API listens on the PROXY_PORT of this listener, or mount a listener token in both"
+            )
+        return None
 
 
 def make_listener_app(

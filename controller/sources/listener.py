@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import structlog
 
+from controller.asked import HEADER
 from controller.backoff import Backoff
 from controller.channel import ChannelError, ChannelFiles, mounts
 from controller.errors import SourceUnavailableError
@@ -92,9 +93,10 @@ class ListenerSource:
 
     Several addresses are listeners of different Swarms, and the world is the union of theirs: what each last said
     stays in force while it cannot be reached, also across a restart if there is a ``state_dir``. Several listeners
-    behind one name are interchangeable. ``token`` is sent as bearer token, ``channel`` is what https addresses need,
-    ``replica`` is the name under which the listener keeps what this proxy reports. ``wait`` is how many seconds a
-    listener may hold a poll, ``timeout`` how many it may take to answer one that it should not hold.
+    behind one name are interchangeable. ``token`` is sent as bearer token, and without one ``word``, for listeners to
+    ask back about (`controller.asked`); ``channel`` is what https addresses need, ``replica`` is the name under which
+    the listener keeps what this proxy reports. ``wait`` is how many seconds a listener may hold a poll, ``timeout`` how
+    many it may take to answer one that it should not hold.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class ListenerSource:
         token: str | None = None,
         replica: str = "",
         *,
+        word: str = "",
         channel: ChannelFiles | None = None,
         state_dir: Path | None = None,
         wait: float = 25.0,
@@ -129,7 +132,7 @@ class ListenerSource:
         self._etags: dict[str, dict[str, str]] = {}
         # No proxies from the environment: a listener is a neighbour, and the token is for it alone.
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=_proof(token, word),
             timeout=httpx.Timeout(timeout, read=None),
             trust_env=False,
             mounts=mounts(channel),
@@ -373,6 +376,13 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
         services=tuple(by_name[name] for name in sorted(by_name)),
         certificates=tuple(newest[name] for name in sorted(newest)),
     )
+
+
+def _proof(token: str | None, word: str) -> dict[str, str]:
+    """Return the headers that tell a listener who asks."""
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    return {HEADER: word} if word else {}
 
 
 def _freshness(certificate: StoredCertificate) -> tuple[float, str, int]:

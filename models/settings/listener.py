@@ -30,6 +30,13 @@ class ListenerSettings(Settings):
             "secret is told any more then, and nothing can be changed."
         ),
     ] = 8443
+    proxy_port: Annotated[
+        Port,
+        Field(
+            description="The proxies' `PORT`, at which they are asked whether it is their controller who wants the "
+            "snapshot; without a token and TLS only."
+        ),
+    ] = 8080
     df_notify_create_service_url: Annotated[
         ListOf[str], Field(description="URLs that are told of every running service (also secret of the same name).")
     ] = ()

@@ -27,6 +27,7 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "listener_tls_key": ("/side.key", Path("/side.key")),
     "listener_tls_ca": ("/ca.pem", Path("/ca.pem")),
     "listener_tls_port": ("9443", 9443),
+    "proxy_port": ("9080", 9080),
     "state_dir": ("/state", Path("/state")),
     "resync_interval": ("12.5", 12.5),
     "log_level": ("debug", "debug"),
