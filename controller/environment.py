@@ -161,6 +161,7 @@ def _read(model: type[S], secrets_dir: Path, options: dict[str, Any]) -> S:
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     text = message.removeprefix("Value error, ")
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     if not location:
         return text
     name = str(location[0])
