@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs bench lock image clean
+.PHONY: help run test lint format docs fuzz audit bench lock image clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,7 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 test: $(READY) lint ## run all checks and all tests that this machine can run
 	$(BIN)/python -m pytest -n auto -m "not swarm"
 	$(BIN)/python -m pytest -n 0 -m swarm
+	@$(MAKE) --no-print-directory fuzz SECONDS=5
 
 lint: $(READY) ## check style, types and the direction of imports
 	$(BIN)/ruff format --check .
@@ -31,6 +32,14 @@ format: $(READY) ## format the code
 
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
+
+fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; or: make fuzz SECONDS=3600)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "There is no atheris for this Python on this machine."; exit 1; }
+	@for target in labels answers snapshots; do \
+		echo "Fuzzing $$target"; PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $$target $(or $(SECONDS),60) 2>$(VENV)/fuzz.log \
+			|| { cat $(VENV)/fuzz.log; exit 1; }; \
+		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
+	done
 
 bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (half an hour; see: make bench ARGS=--help)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write-docs)
