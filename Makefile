@@ -34,12 +34,19 @@ docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
 
 fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; or: make fuzz SECONDS=3600)
-	@$(BIN)/python -c 'import atheris' 2>/dev/null || { echo "There is no atheris for this Python on this machine."; exit 1; }
-	@for target in labels answers snapshots; do \
-		echo "Fuzzing $$target"; PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $$target $(or $(SECONDS),60) 2>$(VENV)/fuzz.log \
+	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+		echo "Nothing is fuzzed: there is no atheris for this Python on this machine."; exit $${SWARMGATE_REQUIRE_ALL:-0}; \
+	fi; \
+	for target in labels answers snapshots; do \
+		echo "Fuzzing $$target ..."; \
+		PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $$target $(or $(SECONDS),60) 2>$(VENV)/fuzz.log \
 			|| { cat $(VENV)/fuzz.log; exit 1; }; \
 		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
 	done
+
+audit: $(READY) ## look up known vulnerabilities of all locked packages (AUDIT_REQUIRED=1: fail if nobody can tell)
+	@$(BIN)/python .ci/audit.py $(BIN)/uv tool run --quiet --from 'pip-audit>=2.10,<3' \
+		pip-audit --disable-pip --no-deps --progress-spinner off --format json --requirement requirements.lock
 
 bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (half an hour; see: make bench ARGS=--help)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write-docs)
