@@ -315,8 +315,9 @@ async def _run_until_stopped(
     ``servers`` are the ones of the API, by the variable that their port comes from.
     """
     async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in work]
+        # First what answers: a listener that is asked asks back.
         serving = [group.create_task(_serve(server, variable)) for variable, server in servers.items()]
+        tasks = [group.create_task(one) for one in work]
         await stopped.wait()
         log.info("Stopping")
         on_stop()

@@ -161,8 +161,8 @@ class ChannelTransport(httpx.AsyncBaseTransport):
     def __init__(self, files: ChannelFiles) -> None:
         self._files = files
         self._rotating = Rotating(files, ssl.PROTOCOL_TLS_CLIENT)
-        self._context: ssl.SSLContext | None = None
-        self._inner = httpx.AsyncHTTPTransport()
+        self._context = self._rotating.current()
+        self._inner = _sending(self._context)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request by a connection of its own.
@@ -173,9 +173,7 @@ class ChannelTransport(httpx.AsyncBaseTransport):
         context = self._rotating.current()
         if context is not self._context:
             # The one before has no connections but those that are being answered.
-            self._inner = httpx.AsyncHTTPTransport(
-                verify=context, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
-            )
+            self._inner = _sending(context)
             self._context = context
         try:
             return await self._inner.handle_async_request(request)
@@ -191,6 +189,10 @@ class ChannelTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Let go of all connections."""
         await self._inner.aclose()
+
+
+def _sending(context: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
 
 
 def mounts(files: ChannelFiles | None) -> dict[str, httpx.AsyncBaseTransport | None]:

@@ -1,7 +1,8 @@
 """``swarmgate listener`` with proxies behind it: who may have the snapshot, and what happens when one side is away."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -143,42 +144,48 @@ def test_the_snapshot_is_for_those_who_know_the_token(listener: Role) -> None:
     assert httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def is_here(docker: FakeDocker, name: str) -> None:
-    """Have a service's task run at this machine's address."""
+@dataclass(frozen=True)
+class Tokenless:
+    """A listener that knows its proxies by their addresses, and one that follows it."""
+
+    listener: Role
+    proxy: Proxy
+
+
+@pytest.fixture
+def tokenless(make_listener: MakeListener, make_proxy: MakeProxy, newest: Path, docker: FakeDocker) -> Tokenless:
+    """Start both; nobody is a task of the proxy service yet."""
+    port = free_port()
+    listener = make_listener(DOCKER_HOST=docker.docker_host, PROXY_PORT=str(port))
+    return Tokenless(listener, make_proxy(newest, api=port, LISTENER_ADDRESS=f"{HERE}:{listener.api}"))
+
+
+def run_here(docker: FakeDocker, name: str, labels: Mapping[str, str] | None = None) -> None:
+    """Have a service with a task at this machine's address."""
+    docker.add_service(name, labels or {}, replicas=1)
     docker.tasks_of(name)[0]["NetworksAttachments"][0]["Addresses"] = [f"{HERE}/8"]
     docker.touch()
 
 
 def test_without_a_token_the_snapshot_is_for_controllers_of_the_proxy_service(
-    make_listener: MakeListener, make_proxy: MakeProxy, newest: Path, docker: FakeDocker
+    docker: FakeDocker, tokenless: Tokenless
 ) -> None:
     """The Swarm itself says who they are; the name must be exactly that of the service."""
-    port = free_port()
-    docker.add_service("proxy-2", replicas=1)
-    is_here(docker, "proxy-2")
-    listener = make_listener(DOCKER_HOST=docker.docker_host, PROXY_PORT=str(port))
-    eventually(listener.ready, "the listener is ready")
-    proxy = make_proxy(newest, api=port, LISTENER_ADDRESS=f"{HERE}:{listener.api}")
-    eventually(lambda: "status 403" in proxy.get("/readyz").json()["message"], "it is refused")
+    run_here(docker, "proxy-2")
+    eventually(lambda: "status 403" in tokenless.proxy.get("/readyz").json()["message"], "it is refused")
 
-    docker.add_service("proxy", replicas=1)
-    is_here(docker, "proxy")
-    eventually(proxy.ready, "the proxy's task may have it")
-    assert "does not say that it has asked" in listener.get("/v1/snapshot").json()["detail"]
+    run_here(docker, "proxy")
+    eventually(tokenless.proxy.ready, "the proxy's task may have it")
+    assert "does not say that it has asked" in tokenless.listener.get("/v1/snapshot").json()["detail"]
 
 
-def test_nobody_gets_the_snapshot_through_the_proxy(
-    make_listener: MakeListener, make_proxy: MakeProxy, newest: Path, docker: FakeDocker
-) -> None:
+def test_nobody_gets_the_snapshot_through_the_proxy(docker: FakeDocker, tokenless: Tokenless) -> None:
     """What HAProxy passes on comes from an address that may have it, and yet is from somebody else."""
-    port = free_port()
-    docker.add_service("proxy", replicas=1)
-    is_here(docker, "proxy")
-    listener = make_listener(DOCKER_HOST=docker.docker_host, PROXY_PORT=str(port))
-    proxy = make_proxy(newest, api=port, LISTENER_ADDRESS=f"{HERE}:{listener.api}")
-    there = {"notify": "true", "servicePath": "/v1", "port": str(listener.api), "discoveryType": "tasks"}
-    docker.add_service("swarm-listener", {f"com.df.{name}": value for name, value in there.items()}, replicas=1)
-    is_here(docker, "swarm-listener")
+    run_here(docker, "proxy")
+    port = str(tokenless.listener.api)
+    labels = {"notify": "true", "servicePath": "/v1", "port": port, "discoveryType": "tasks"}
+    run_here(docker, "swarm-listener", {f"com.df.{name}": value for name, value in labels.items()})
+    proxy = tokenless.proxy
 
     eventually(lambda: proxy.status("/v1/replicas") == 200, "whoever labels the listener's own service may open it")
     for headers in ({}, {"Swarmgate-Word": "x"}):
