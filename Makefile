@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs bench lock image clean
+.PHONY: help run test soak lint format docs fuzz audit bench lock image clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -17,6 +17,7 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 test: $(READY) lint ## run all checks and all tests that this machine can run
 	$(BIN)/python -m pytest -n auto -m "not swarm"
 	$(BIN)/python -m pytest -n 0 -m swarm
+	@$(MAKE) --no-print-directory fuzz SECONDS=5
 
 soak: $(READY) ## change and break things for ten minutes, and see that nothing is lost and nothing grows (SWARMGATE_SOAK=seconds)
 	SWARMGATE_SOAK=$${SWARMGATE_SOAK:-600} $(BIN)/python -m pytest -n 0 -s tests/soak
@@ -34,6 +35,21 @@ format: $(READY) ## format the code
 
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
+
+fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; or: make fuzz SECONDS=3600)
+	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+		echo "Nothing is fuzzed: there is no atheris for this Python on this machine."; exit $${SWARMGATE_REQUIRE_ALL:-0}; \
+	fi; \
+	for target in labels answers snapshots; do \
+		echo "Fuzzing $$target ..."; \
+		PYTHONPATH=tests $(BIN)/python tests/fuzz/run.py $$target $(or $(SECONDS),60) 2>$(VENV)/fuzz.log \
+			|| { cat $(VENV)/fuzz.log; exit 1; }; \
+		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
+	done
+
+audit: $(READY) ## look up known vulnerabilities of all locked packages (AUDIT_REQUIRED=1: fail if nobody can tell)
+	@$(BIN)/python .ci/audit.py $(BIN)/uv tool run --quiet --from 'pip-audit>=2.10,<3' \
+		pip-audit --disable-pip --no-deps --progress-spinner off --format json --requirement requirements.lock
 
 bench: $(BENCH_READY) ## measure what is promised, and write docs/performance.md (half an hour; see: make bench ARGS=--help)
 	$(BIN)/python -m benchmarks $(or $(ARGS),--write-docs)

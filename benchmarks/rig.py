@@ -29,13 +29,13 @@ from controller.interfaces import read_declarations
 from controller.loop import Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
+from controller.own_apis import ApiNames
 from controller.reconcile import Reconciler
-from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.status import StatusStore
-from controller.surroundings import read_surroundings
+from controller.surroundings import Around, read_surroundings
 from controller.template_folder import TemplateFolder
 from models.settings import Bind, ProxySettings
 
@@ -226,10 +226,12 @@ async def rig(context: Context, world: World, size: int, *, ports: tuple[int, in
                 machine=machine_for(settings, dataplane),
                 read_surroundings=partial(
                     read_surroundings,
-                    HostResolver(),
-                    secrets=folder / "secrets",
-                    certificates=certificates,
-                    templates=TemplateFolder(folder / "templates"),
+                    Around(
+                        folder / "secrets",
+                        certificates,
+                        TemplateFolder(folder / "templates"),
+                        ApiNames.of(settings),
+                    ),
                 ),
                 status=StatusStore(now=lambda: datetime.now(UTC)),
                 metrics=metrics,

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,10 +16,12 @@ from typing import Any
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
+from controller.asked import AskBack, Word
 from controller.backoff import Backoff
 from controller.certificates import CertificateStore
-from controller.endpoints import Needs, Surroundings
+from controller.channel import ChannelFiles, serving_context
 from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
@@ -28,7 +30,7 @@ from controller.haproxy.process import ended
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
-from controller.http.proxy_api import make_proxy_app
+from controller.http.proxy_api import add_asked, make_proxy_app
 from controller.http.serving import make_server
 from controller.interfaces import (
     Declarations,
@@ -42,17 +44,17 @@ from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.memory import give_back, keep_large_blocks_apart
 from controller.metrics import Metrics
+from controller.own_apis import ApiNames
 from controller.published import Published
 from controller.reconcile import Reconciler
 from controller.remembered import saved_in
-from controller.resolving import HostResolver
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
-from controller.surroundings import check_interfaces, read_surroundings
+from controller.surroundings import Around, check_interfaces, read_surroundings
 from controller.template_folder import TemplateFolder
 from models.settings import ListenerSettings, ProxySettings
 from models.snapshot import Snapshot
@@ -75,13 +77,15 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     _take_in_first_world()
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
-    inner = _source(settings)
+    word = Word()
+    inner = _source(settings, word)
     listeners = inner if isinstance(inner, ListenerSource) else None
     guarded = GuardedSource(inner, settings.state_dir)
     declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
     source = declared.source
     dataplane = _dataplane(settings)
     certificates = _certificates(settings, secrets_dir)
+    around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
     convergence = _Convergence(settings, declared, status)
     memory = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules)
     reconciler = Reconciler(
@@ -89,7 +93,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         dataplane=dataplane,
         settings=settings,
         machine=machine_for(settings, dataplane),
-        read_surroundings=_surroundings_reader(secrets_dir, certificates, TemplateFolder(settings.templates_dir)),
+        read_surroundings=partial(read_surroundings, around),
         status=status,
         metrics=metrics,
         on_converged=convergence.note,
@@ -103,6 +107,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         lambda: _proxy_readiness(convergence.first.is_set(), source),
         HAProxyMetrics(dataplane.statistics),
     )
+    add_asked(app, word)
     add_interfaces(
         app,
         settings,
@@ -115,7 +120,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     try:
         await _run_until_stopped(
-            make_server(app, ip=settings.ip, port=settings.port),
+            {"PORT": make_server(app, ip=settings.ip, port=settings.port)},
             loop.run(),
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
@@ -186,20 +191,37 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
 
     loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     metrics.watch_staleness(partial(_staleness, source))
-    gate = Gate(settings.listener_token, partial(docker.proxy_addresses, settings.service_name))
+    ask_back = AskBack(settings.proxy_port)
+    gate = Gate(
+        settings.listener_token,
+        partial(docker.proxy_addresses, settings.service_name),
+        has_asked=ask_back.has_asked,
+        tls_port=settings.listener_tls_port if settings.has_tls else None,
+    )
     app = make_listener_app(published, gate, metrics, lambda: _listener_readiness(published, source))
     interfaces.add_to(app, gate, loop.mark_dirty)
+    servers = _listener_servers(app, settings)
     try:
         await _run_until_stopped(
-            make_server(app, ip=settings.ip, port=settings.port),
+            servers,
             loop.run(),
             source.watch(loop.mark_dirty),
             interfaces.notifier.run(),
             on_stop=published.close,
         )
     finally:
+        await ask_back.close()
         await source.close()
     log.info("Stopped")
+
+
+def _listener_servers(app: FastAPI, settings: ListenerSettings) -> dict[str, uvicorn.Server]:
+    """Return what serves the listener's API, each with the variable that its port comes from."""
+    servers = {"PORT": make_server(app, ip=settings.ip, port=settings.port)}
+    if files := ChannelFiles.of(settings):
+        tls = serving_context(files)
+        servers["LISTENER_TLS_PORT"] = make_server(app, ip=settings.ip, port=settings.listener_tls_port, tls=tls)
+    return servers
 
 
 _SELDOM = (50_000, 50, 100)
@@ -229,7 +251,7 @@ def _patience() -> Backoff:
     return Backoff(longest=5.0)
 
 
-def _source(settings: ProxySettings) -> HealthySource:
+def _source(settings: ProxySettings, word: Word) -> HealthySource:
     """Return the first source that applies: a stack file, listeners, or the Docker API."""
     if settings.stack_file is not None:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
@@ -237,7 +259,14 @@ def _source(settings: ProxySettings) -> HealthySource:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
         # The port tells several proxies of one machine apart, and is the same after a restart.
         replica = f"{socket.gethostname()}:{settings.port}"
-        return ListenerSource(settings.listener_address, token=token, replica=replica, state_dir=settings.state_dir)
+        return ListenerSource(
+            settings.listener_address,
+            token=token,
+            replica=replica,
+            word=word.text,
+            channel=ChannelFiles.of(settings),
+            state_dir=settings.state_dir,
+        )
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -260,13 +289,6 @@ def _dataplane(settings: ProxySettings) -> HAProxyDataplane:
         run_dir=settings.run_dir,
         terminate_on_reload=settings.terminate_on_reload,
     )
-
-
-def _surroundings_reader(
-    secrets_dir: Path, certificates: CertificateStore, templates: TemplateFolder
-) -> Callable[[Needs], Awaitable[Surroundings]]:
-    resolver = HostResolver()
-    return lambda needs: read_surroundings(resolver, needs, secrets_dir, certificates, templates)
 
 
 def _staleness(source: HealthySource) -> float:
@@ -309,22 +331,29 @@ async def _watch_haproxy(
 
 
 async def _run_until_stopped(
-    server: uvicorn.Server, *work: Coroutine[Any, Any, None], on_stop: Callable[[], None] = lambda: None
+    servers: Mapping[str, uvicorn.Server],
+    *work: Coroutine[Any, Any, None],
+    on_stop: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all."""
+    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all.
+
+    ``servers`` are the ones of the API, by the variable that their port comes from.
+    """
     async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
+        # First what answers: a listener that is asked asks back.
+        serving = [group.create_task(_serve(server, variable)) for variable, server in servers.items()]
         tasks = [group.create_task(one) for one in work]
-        serving = group.create_task(_serve(server))
         await stopped.wait()
         log.info("Stopping")
         on_stop()
         for task in tasks:
             task.cancel()
-        server.should_exit = True
-        await serving
+        for server in servers.values():
+            server.should_exit = True
+        await asyncio.wait(serving)
 
 
-async def _serve(server: uvicorn.Server) -> None:
+async def _serve(server: uvicorn.Server, variable: str) -> None:
     """Serve until asked to exit.
 
     Raises:
@@ -334,7 +363,8 @@ async def _serve(server: uvicorn.Server) -> None:
         await server.serve()
     except SystemExit:  # how the server says that it could not listen; it has logged why
         config = server.config
-        raise TemporaryError(f"the API cannot listen on {config.host}:{config.port}; set PORT to a free port") from None
+        words = f"the API cannot listen on {config.host}:{config.port}; set {variable} to a free port"
+        raise TemporaryError(words) from None
 
 
 @asynccontextmanager

@@ -21,6 +21,29 @@ Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
+class OwnApis:
+    """Where Swarmgate's own APIs are: addresses with ports; all addresses of loopback are one."""
+
+    places: frozenset[tuple[str, int]] = frozenset()
+
+    @classmethod
+    def at(cls, places: Iterable[tuple[str, int]]) -> "OwnApis":
+        """Return APIs at some addresses and ports."""
+        return cls(frozenset((_plain(address), port) for address, port in places))
+
+    def are_at(self, address: str, port: int) -> bool:
+        """Return whether requests that are sent there would reach one of them."""
+        return (_plain(address), port) in self.places
+
+
+def _plain(address: str) -> str:
+    """Return an address in the form in which all that lead to the same place are the same."""
+    ip = ip_address(address)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return "here" if ip.is_loopback or ip.is_unspecified else str(ip)
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the proxy finds around itself.
 
@@ -36,6 +59,7 @@ class Surroundings:
     certificates: CertificateFiles = field(default_factory=CertificateFiles)
     templates: Mapping[str, TemplateFile] = field(default_factory=dict, repr=False)
     unusable_ports: Mapping[int, str] = field(default_factory=dict)
+    apis: OwnApis = field(default_factory=OwnApis)
     now: datetime = EPOCH
 
 
@@ -43,11 +67,13 @@ class Surroundings:
 class Needs:
     """What has to be found out around the proxy: addresses of host names, and whether ports can be listened on.
 
+    ``outside`` are the ports that something outside the Swarm is asked at.
     ``stored`` are the certificates that the Swarm keeps, which have to be opened.
     """
 
     hosts: frozenset[str] = frozenset()
     ports: frozenset[int] = frozenset()
+    outside: frozenset[int] = frozenset()
     stored: tuple[StoredCertificate, ...] = ()
 
 
@@ -126,6 +152,8 @@ def _unreachable(service: SwarmService, wanted: str | None, reach: _Reach) -> Co
 
 def _outside(name: str, host: str, port: int, surroundings: Surroundings) -> Endpoints:
     addresses = (host,) if _is_address(host) else surroundings.hosts.get(host, ())
+    if any(surroundings.apis.are_at(address, port) for address in addresses):
+        return Endpoints(condition=conditions.own_api(host, port))
     servers = tuple(
         Server(name if number == 1 else f"{name}_{number}", address, port)
         for number, address in enumerate(addresses, start=1)

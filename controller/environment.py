@@ -7,9 +7,10 @@ used as a replacement for any of the environment variables".
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,6 +22,7 @@ from pydantic_settings import (
 from controller.errors import PermanentError
 from models.settings import ListenerSettings, ProxySettings, Settings
 from models.settings.obsolete import OBSOLETE, obsolete_in
+from models.settings.values import Mounted
 
 SECRETS_DIR = Path("/run/secrets")
 SECRET_PREFIX = "dfp_"  # noqa: S105 - the beginning of a name
@@ -32,10 +34,20 @@ S = TypeVar("S", bound=Settings)
 
 
 class _Secrets(SecretsSettingsSource):
-    """Secrets that hold nothing say nothing, just as empty variables."""
+    """Secrets that hold nothing say nothing, just as empty variables; of some not the content is meant but the file."""
 
     def __call__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__call__().items() if value != ""}
+        given = {name: value for name, value in super().__call__().items() if value != ""}
+        return given | {name: self._file(name) for name in given if _is_mounted(self.settings_cls.model_fields[name])}
+
+    def _file(self, name: str) -> str:
+        return str(Path(str(self.secrets_dir)).absolute() / f"{SECRET_PREFIX}{name}")
+
+
+def _is_mounted(field: FieldInfo) -> bool:
+    """Return whether a setting is where a file is."""
+    kinds = (field.annotation, *get_args(field.annotation))
+    return any(isinstance(item, Mounted) for kind in kinds for item in getattr(kind, "__metadata__", ()))
 
 
 class _Read(BaseSettings):
@@ -149,6 +161,7 @@ def _read(model: type[S], secrets_dir: Path, options: dict[str, Any]) -> S:
 
 def _explain(location: tuple[int | str, ...], message: str) -> str:
     text = message.removeprefix("Value error, ")
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
     if not location:
         return text
     name = str(location[0])

@@ -8,6 +8,7 @@ import httpx
 import structlog
 from pydantic import SecretStr
 
+from controller.channel import ChannelFiles, mounts
 from controller.declarations import DeclarationRefusedError, Receipt
 from controller.sources.listener import listener_url
 from models.snapshot import StoredCertificate
@@ -27,10 +28,12 @@ class ForwardingKeeper:
     at all of them. A certificate is kept by all that answer: they are all asked for it, whatever Swarm they are in.
     """
 
-    def __init__(self, addresses: Iterable[str], token: SecretStr | None) -> None:
+    def __init__(
+        self, addresses: Iterable[str], token: SecretStr | None, *, channel: ChannelFiles | None = None
+    ) -> None:
         self._urls = tuple(map(listener_url, addresses))
         headers = {"Authorization": f"Bearer {token.get_secret_value()}"} if token else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=_LIMIT, trust_env=False)
+        self._client = httpx.AsyncClient(headers=headers, timeout=_LIMIT, trust_env=False, mounts=mounts(channel))
 
     async def close(self) -> None:
         """Let go of all connections."""

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from controller.certificate_keeping import CertificateKeeper, FolderCertificates, SwarmCertificates
 from controller.certificates import put_folder
+from controller.channel import ChannelFiles
 from controller.declarations import FileKeeper, Keeper
 from controller.environment import service_variables
 from controller.errors import SourceUnavailableError
@@ -75,7 +76,7 @@ def read_declarations(
     for problem in found.problems:
         log.warning("Service in variables refused", variable=problem.label, problem=problem.text)
     if listeners is not None:
-        keeper = ForwardingKeeper(settings.listener_address, settings.api_token)
+        keeper = ForwardingKeeper(settings.listener_address, settings.api_token, channel=ChannelFiles.of(settings))
         return Declarations(DeclaredSource(inner, lambda: found.services), keeper, listeners)
     file = FileKeeper(settings.state_dir / "declared.json")
     return Declarations(DeclaredSource(inner, lambda: file.services, lambda: found.services), file)
@@ -153,7 +154,7 @@ class ListenerInterfaces:
             task_addresses=settings.df_node_ip_info_includes_task_address,
         )
         self._names = NodeNames(docker.nodes, self._metrics.failed) if settings.df_include_node_ip_info else None
-        self._writers = writers_of(settings)
+        self._writers = writers_of(settings, by_tls_only=settings.has_tls)
         self.notifier = Notifier(
             read_targets(settings, secrets),
             self._vocabulary,
@@ -204,9 +205,9 @@ class ListenerInterfaces:
         return [self._vocabulary.created(each, hostnames) for each in snapshot.services if is_running(each)]
 
 
-def writers_of(settings: Settings) -> Writers:
+def writers_of(settings: Settings, *, by_tls_only: bool = False) -> Writers:
     """Return who may change things."""
-    return Writers(settings.api_token, settings.api_writes)
+    return Writers(settings.api_token, settings.api_writes, by_tls_only)
 
 
 def seal_of(settings: Settings) -> Seal:

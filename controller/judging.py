@@ -49,10 +49,15 @@ class Candidate:
 
 
 class Asked(NamedTuple):
-    """What has to be looked at for a service: host names to resolve, and ports that it asks the proxy to listen on."""
+    """What has to be looked at for a service.
+
+    ``hosts`` are the names to resolve, ``ports`` those that it asks the proxy to listen on, ``outside`` those at which
+    hosts outside the Swarm are asked.
+    """
 
     hosts: frozenset[str]
     ports: frozenset[int]
+    outside: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,11 @@ class Judged:
     def hosts(self) -> frozenset[str]:
         """The host names that must be resolved before the desired state can be built."""
         return frozenset().union(*(each.hosts for each in self.asking.values()))
+
+    @property
+    def outside(self) -> frozenset[int]:
+        """The ports at which hosts outside the Swarm are asked."""
+        return frozenset().union(*(each.outside for each in self.asking.values()))
 
     @property
     def ports(self) -> frozenset[int]:
@@ -297,11 +307,13 @@ def _running(found: _Found | None, conflict: _Lost | None, contested: tuple[Noti
 
 
 def _asked(candidate: Candidate) -> Asked | None:
-    destinations = candidate.form.destinations
-    hosts = (outside_host(candidate.swarm, destination) for destination in destinations)
-    ports = (destination.matching.opened_port for destination in destinations)
+    form = candidate.form
+    hosts = {each: outside_host(candidate.swarm, each) for each in form.destinations}
+    ports = (each.matching.opened_port for each in form.destinations)
     asked = Asked(
-        frozenset(host for host in hosts if host is not None), frozenset(port for port in ports if port is not None)
+        frozenset(host for host in hosts.values() if host is not None),
+        frozenset(port for port in ports if port is not None),
+        frozenset(way.port for each, host in hosts.items() if host is not None for way in form.ways(each)),
     )
     return asked if any(asked) else None
 

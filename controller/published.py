@@ -41,12 +41,16 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What one proxy says of itself: the etag it has programmed, and a digest of its conditions."""
+    """What one proxy says of itself: the etag it has programmed, and a digest of its conditions.
+
+    ``encrypted``: it says so by TLS, and gets what it asks for by TLS.
+    """
 
     replica: str
     address: str
     programmed: str
     conditions: str
+    encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class ReplicaState:
     """What is known of one proxy.
 
     ``converged``: it has programmed the world asked about, or a later one. ``awaited``: it has not, and will: it asks
-    for news, and has been ready before. ``seconds_ago`` is when it last asked.
+    for news, and has been ready before. ``seconds_ago`` is when it last asked. ``encrypted``: it asks by TLS; where it
+    is false, what is secret in the world is as safe as the network that it crosses.
     """
 
     replica: str
@@ -64,6 +69,7 @@ class ReplicaState:
     converged: bool
     awaited: bool
     seconds_ago: float
+    encrypted: bool
 
 
 @dataclass(slots=True)
@@ -194,6 +200,7 @@ class Published:
             converged=converged,
             awaited=replica.is_there(now) and bool(report.programmed) and not converged,
             seconds_ago=round(now - replica.at, 1),
+            encrypted=report.encrypted,
         )
 
     def _number(self, etag: str) -> None:

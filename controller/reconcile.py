@@ -299,4 +299,4 @@ def _needs(judged: Judged, snapshot: Snapshot, observed: Observed) -> Needs:
     """Return what has to be found out; ports that HAProxy listens on are its own."""
     loaded = observed.maps.get(records.LOADED, {})
     ports = frozenset(port for port in judged.ports if tcp_frontend_key(port) not in loaded)
-    return Needs(judged.hosts, ports, snapshot.certificates)
+    return Needs(judged.hosts, ports, judged.outside, snapshot.certificates)

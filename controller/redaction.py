@@ -21,6 +21,8 @@ _SECRETS = (
 _PLAIN = re.compile(r"[a-z][a-z._-]*|[0-9]+")
 """What HAProxy's own words look like; a secret that looks like one of them is shown with them."""
 _SHORTEST = 4
+_QUOTED = re.compile(r"'[^'\n]*'")
+_CONDITION = frozenset({"if", "unless"})
 _BETWEEN_WORDS = re.compile(r"[\s\"']+")
 _BETWEEN_PARTS = re.compile(r"[\s\"'()\[\]{}%=:,|]+")
 
@@ -36,7 +38,8 @@ def redacted(configuration: str) -> str:
 def redacted_words(words: str, configuration: str) -> str:
     """Return HAProxy's words about a configuration without what `redacted` hides of it.
 
-    HAProxy repeats what it does not like. Numbers and words in small letters, as its own are, stay.
+    HAProxy repeats what it does not like. Numbers and words in small letters, as its own are, stay, as do very short
+    ones: unless they are in quotes, as what it repeats is, and of a line whose value is a secret for certain.
     """
     secrets = {
         part
@@ -47,7 +50,18 @@ def redacted_words(words: str, configuration: str) -> str:
     }
     for secret in sorted(secrets, key=lambda text: (-len(text), text)):
         words = words.replace(secret, HIDDEN)
+    if plain := _plain_secrets(configuration):
+        some = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(plain, key=len, reverse=True)))})(?![\w-])")
+        words = _QUOTED.sub(lambda quoted: some.sub(HIDDEN, quoted[0]), words)
     return words
+
+
+def _plain_secrets(configuration: str) -> set[str]:
+    """Return the parts of secret values that look like words of HAProxy's own."""
+    lines = (line for line in configuration.split("\n") if line.lstrip(" ").startswith(_SUSPECTS))
+    hidden = (match["hidden"] for line in lines for pattern in _SECRETS if (match := pattern.fullmatch(line)))
+    parts = {part for text in hidden for part in _BETWEEN_PARTS.split(text)}
+    return {part for part in parts if part and (len(part) < _SHORTEST or _PLAIN.fullmatch(part))} - _CONDITION
 
 
 def _parts(configuration: str) -> Iterator[tuple[str, str]]:

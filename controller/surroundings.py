@@ -2,8 +2,9 @@
 
 import socket
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_interface
 from pathlib import Path
 
 import ifaddr
@@ -11,11 +12,13 @@ import structlog
 
 from controller.access import SECRET_PREFIX
 from controller.certificates import CertificateStore
-from controller.endpoints import Needs, Network, Surroundings
+from controller.endpoints import Needs, Surroundings
 from controller.errors import PermanentError
+from controller.own_apis import ApiNames
 from controller.resolving import HostResolver
 from controller.template_folder import TemplateFolder
 from models.settings import ProxySettings
+from models.snapshot import Interface
 
 log = structlog.get_logger()
 
@@ -23,13 +26,13 @@ _LARGEST_SECRET = 512 * 1024
 """Bytes; Swarm allows 500 kB (Docker API ``POST /secrets/create``)."""
 
 
-def own_networks() -> tuple[Network, ...]:
-    """Return the networks of this machine's (or container's) interfaces, loopback included."""
+def own_interfaces() -> tuple[Interface, ...]:
+    """Return the addresses of this machine (or container) with their networks, loopback included, sorted."""
     found = set()
     for adapter in ifaddr.get_adapters():
         for address in adapter.ips:
             text = address.ip if isinstance(address.ip, str) else address.ip[0]
-            found.add(ip_network(f"{text}/{address.network_prefix}", strict=False))
+            found.add(ip_interface(f"{text}/{address.network_prefix}"))
     return tuple(sorted(found, key=str))
 
 
@@ -78,16 +81,32 @@ def unusable_ports(ports: Iterable[int]) -> Iterator[tuple[int, str]]:
                 yield port, (error.strerror or type(error).__name__).lower()
 
 
-async def read_surroundings(
-    resolver: HostResolver, needs: Needs, secrets: Path, certificates: CertificateStore, templates: TemplateFolder
-) -> Surroundings:
-    """Read everything that is around the proxy now; ``stored`` are the certificates that the Swarm keeps."""
+@dataclass(frozen=True, slots=True)
+class Around:
+    """Where to read what is around the proxy.
+
+    Names of APIs have a resolver of their own, since it is asked for other names at other times.
+    """
+
+    secrets: Path
+    certificates: CertificateStore
+    templates: TemplateFolder
+    apis: ApiNames
+    outside: HostResolver = field(default_factory=HostResolver)
+    inside: HostResolver = field(default_factory=HostResolver)
+
+
+async def read_surroundings(around: Around, needs: Needs) -> Surroundings:
+    """Read everything that is around the proxy now."""
+    own = own_interfaces()
+    addresses = frozenset(str(each.ip) for each in own)
     return Surroundings(
-        networks=own_networks(),
-        hosts=await resolver.resolve(needs.hosts),
-        secrets=user_secrets(secrets),
-        certificates=certificates.read(needs.stored),
-        templates=templates.read(),
+        networks=tuple(sorted({each.network for each in own}, key=str)),
+        hosts=await around.outside.resolve(needs.hosts),
+        secrets=user_secrets(around.secrets),
+        certificates=around.certificates.read(needs.stored),
+        templates=around.templates.read(),
         unusable_ports=dict(unusable_ports(needs.ports)),
+        apis=await around.apis.resolve(around.inside, addresses, needs.outside),
         now=datetime.now(UTC),
     )

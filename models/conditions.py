@@ -61,6 +61,8 @@ class Reason(StrEnum):
     """A file that a label names as a template is not there, or makes lines that are not allowed."""
     HOST_NOT_RESOLVED = "HostNotResolved"
     """The name given as ``outboundHostname`` has no address now."""
+    OWN_API = "OwnApi"
+    """``outboundHostname`` and port are those of an API of Swarmgate itself, which no label may open to clients."""
     NO_RUNNING_TASKS = "NoRunningTasks"
     """The service has no running task: its routes answer 503 until it has."""
     PROGRAMMED = "Programmed"
@@ -128,6 +130,7 @@ _TYPE_OF = (
             Reason.CLIENT_CA_NOT_SET,
             Reason.TEMPLATE_NOT_USABLE,
             Reason.HOST_NOT_RESOLVED,
+            Reason.OWN_API,
             Reason.NO_RUNNING_TASKS,
         ),
         ConditionType.RESOLVED_REFS,
@@ -315,6 +318,14 @@ def template_not_usable(*, label: str, file: str, problem: str, outcome: str) ->
 def host_not_resolved(host: str) -> Condition:
     """The name of a host outside the Swarm has no address."""
     return _bad(Reason.HOST_NOT_RESOLVED, f"the host name {host} cannot be resolved now; it is tried again")
+
+
+def own_api(host: str, port: int) -> Condition:
+    """The host outside the Swarm is one of our own."""
+    return _bad(
+        Reason.OWN_API,
+        f"at {host}, port {port}, is an API of Swarmgate itself; to open it to clients, label the service that has it",
+    )
 
 
 def no_running_tasks(service: str) -> Condition:

@@ -12,10 +12,11 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
 from pydantic import SecretStr
 
+from controller.asked import HEADER
 from controller.http.answers.needs import LISTENER_TOKEN, VALID, described, need
 from controller.http.answers.probes import Readiness
 from controller.http.common import make_app
-from controller.http.writers import bearer, is_token
+from controller.http.writers import bearer, is_by_tls, is_token
 from controller.metrics import Metrics
 from controller.published import Published, ReplicaState, Report, Version
 from models.snapshot import Snapshot
@@ -30,18 +31,42 @@ _READ = need(503, "The Swarm has not been read yet")
 class Gate:
     """Decides who may have the snapshot.
 
-    ``proxy_addresses`` asks the Swarm for the addresses of the proxy's tasks.
+    ``proxy_addresses`` asks the Swarm for the addresses of the proxy's tasks, ``has_asked`` one of these whether it is
+    its controller who sent a word. With a ``tls_port`` all who come there have a certificate of the proxies' authority,
+    and nobody else may have anything.
     """
 
-    def __init__(self, token: SecretStr | None, proxy_addresses: Callable[[], Awaitable[frozenset[str]]]) -> None:
+    def __init__(
+        self,
+        token: SecretStr | None,
+        proxy_addresses: Callable[[], Awaitable[frozenset[str]]],
+        *,
+        has_asked: Callable[[str, str], Awaitable[bool]] | None = None,
+        tls_port: int | None = None,
+    ) -> None:
         self._token = token.get_secret_value() if token else ""
         self._proxy_addresses = proxy_addresses
+        self._has_asked = has_asked
+        self._tls_port = tls_port
 
     async def refusal(self, request: Request) -> str | None:
         """Return why whoever asks may not have the snapshot; None if they may."""
         address = address_of(request)
-        is_known = is_token(bearer(request), self._token) if self._token else address in await self._proxy_addresses()
-        return None if is_known else f"{address} is no task of the proxy service, or its token is wrong"
+        if self._tls_port is not None and not is_by_tls(request):
+            return f"it is given by TLS only, on port {self._tls_port}: begin LISTENER_ADDRESS with https://"
+        if self._token:
+            is_known = is_token(bearer(request), self._token)
+            return None if is_known else f"{address} does not send the listener token, or not the right one"
+        if self._tls_port is not None:
+            return None
+        if address not in await self._proxy_addresses():
+            return f"{address} is no task of the proxy service, or its token is wrong"
+        if self._has_asked is None or not await self._has_asked(address, request.headers.get(HEADER, "")):
+            return (
+                f"{address} is a task of the proxy service, but its controller does not say that it has asked: see "
+                "that its API listens on the PROXY_PORT of this listener, or mount a listener token in both"
+            )
+        return None
 
 
 def make_listener_app(
@@ -66,7 +91,7 @@ def make_listener_app(
         if words := await gate.refusal(request):
             raise HTTPException(403, f"no snapshot: {words}")
         address = address_of(request)
-        report = Report(replica=replica, address=address, programmed=programmed.strip('"'), conditions=conditions)
+        report = Report(replica, address, programmed.strip('"'), conditions, encrypted=is_by_tls(request))
         with published.polling(report) if replica else nullcontext(lambda: None) as hung_up:
             waiting = published.newer_than(if_none_match.strip('"'), wait=wait)
             version = await _unless_gone(request, waiting, hung_up)

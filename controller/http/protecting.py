@@ -9,7 +9,7 @@ LONGEST_URL = 64 * 1024
 """Bytes of a path and its query, as they are sent."""
 LARGEST_BODY = 512 * 1024
 """Bytes; Swarm takes config objects of up to 500 kB, and nothing larger is kept."""
-_HEADERS = {
+HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -33,7 +33,7 @@ class Protected:
         async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 

@@ -14,6 +14,7 @@ class Writers:
 
     token: SecretStr | None = None
     mode: Literal["token", "open"] = "token"
+    by_tls_only: bool = False
 
     @property
     def enabled(self) -> bool:
@@ -32,6 +33,8 @@ class Writers:
         """Return why the request may change nothing, with what to do about it; None if it may."""
         if is_foreign(request):
             return "the request was sent by a page of another site, and such a page may change nothing"
+        if self.by_tls_only and not is_by_tls(request):
+            return "what is changed here may be secret, so it is taken by TLS only (LISTENER_TLS_PORT)"
         if self.mode == "open" or self.knows(request):
             return None
         if not self._known:
@@ -49,6 +52,11 @@ class Writers:
         words = self.refusal(request)
         if words is not None:
             raise HTTPException(403, words)
+
+
+def is_by_tls(request: Request) -> bool:
+    """Return whether a request came by TLS to this very process, whose server then has the caller's certificate."""
+    return request.url.scheme == "https"
 
 
 def is_foreign(request: Request) -> bool:

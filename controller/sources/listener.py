@@ -15,16 +15,22 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import httpx
+import structlog
 
+from controller.asked import HEADER
 from controller.backoff import Backoff
+from controller.channel import ChannelError, ChannelFiles, mounts
 from controller.errors import SourceUnavailableError
 from controller.sources.health import Clock, Outage
 from controller.sources.saved import SavedSnapshot
 from controller.sources.swarm_listener import SERVICES_PATH, decode_services
 from controller.sources.wire import SnapshotReader
+from models.credentials import holds_credentials
 from models.snapshot import Snapshot, StoredCertificate, SwarmService
 
-LISTENER_PORT = 8080
+_log = structlog.get_logger()
+
+LISTENER_PORTS = MappingProxyType({"http": 8080, "https": 8443})
 MOST_BYTES = 64 << 20
 """The largest answer that is read, in bytes and uncompressed: about ten times a world of 10,000 services."""
 
@@ -60,6 +66,22 @@ class _Listener:
         self.error: str | None = None
         self.is_legacy = False
         self.poll: asyncio.Task[bool] | None = None
+        self._is_told_of_plain = False
+
+    def warn_if_plain(self, snapshot: Snapshot) -> None:
+        """Tell once if credentials came over the network in a way that it must keep secret itself."""
+        if self.url.startswith("https:") or self._is_told_of_plain:
+            return
+        known = {id(each) for each in self.snapshot.services} if self.snapshot else frozenset()
+        if not holds_credentials(snapshot, known):
+            return
+        self._is_told_of_plain = True
+        _log.warning(
+            "Credentials come from the listener without TLS",
+            listener=self.url,
+            advice="see that their network is encrypted (driver_opts: {encrypted: ''}), or set LISTENER_TLS_CERT and "
+            "LISTENER_TLS_CA on both sides and begin LISTENER_ADDRESS with https://",
+        )
 
     @property
     def is_failing(self) -> bool:
@@ -67,13 +89,14 @@ class _Listener:
 
 
 class ListenerSource:
-    """Polls the listeners at ``addresses``, each ``host``, ``host:port`` or a URL; the port is 8080 unless given.
+    """Polls the listeners at ``addresses``, each ``host``, ``host:port`` or a URL; by default port 8080, by TLS 8443.
 
     Several addresses are listeners of different Swarms, and the world is the union of theirs: what each last said
     stays in force while it cannot be reached, also across a restart if there is a ``state_dir``. Several listeners
-    behind one name are interchangeable. ``token`` is sent as bearer token, ``replica`` is the name under which the
-    listener keeps what this proxy reports. ``wait`` is how many seconds a listener may hold a poll, ``timeout``
-    how many it may take to answer one that it should not hold.
+    behind one name are interchangeable. ``token`` is sent as bearer token, and without one ``word``, for listeners to
+    ask back about (`controller.asked`); ``channel`` is what https addresses need, ``replica`` is the name under which
+    the listener keeps what this proxy reports. ``wait`` is how many seconds a listener may hold a poll, ``timeout`` how
+    many it may take to answer one that it should not hold.
     """
 
     def __init__(
@@ -82,6 +105,8 @@ class ListenerSource:
         token: str | None = None,
         replica: str = "",
         *,
+        word: str = "",
+        channel: ChannelFiles | None = None,
         state_dir: Path | None = None,
         wait: float = 25.0,
         timeout: float = 5.0,
@@ -107,9 +132,10 @@ class ListenerSource:
         self._etags: dict[str, dict[str, str]] = {}
         # No proxies from the environment: a listener is a neighbour, and the token is for it alone.
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {token}"} if token else {},
+            headers=_proof(token, word),
             timeout=httpx.Timeout(timeout, read=None),
             trust_env=False,
+            mounts=mounts(channel),
         )
 
     @property
@@ -278,6 +304,7 @@ class ListenerSource:
             return False
         is_new = snapshot != listener.snapshot
         if is_new:
+            listener.warn_if_plain(snapshot)
             listener.snapshot = snapshot
             if listener.saved:
                 listener.saved.save_soon(snapshot)
@@ -330,9 +357,9 @@ def listener_url(address: str) -> str:
     text = address.strip()
     parts = urlsplit(text if "://" in text else f"http://{text}")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"not the address of a listener: {address!r} (host, host:port or http://host:port)")
+        raise ValueError(f"not the address of a listener: {address!r} (host, host:port or http(s)://host:port)")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or LISTENER_PORT}"
+    return f"{parts.scheme}://{host}:{parts.port or LISTENER_PORTS[parts.scheme]}"
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
@@ -354,6 +381,13 @@ def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
     )
 
 
+def _proof(token: str | None, word: str) -> dict[str, str]:
+    """Return the headers that tell a listener who asks."""
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    return {HEADER: word} if word else {}
+
+
 def _freshness(certificate: StoredCertificate) -> tuple[float, str, int]:
     return certificate.put_at.timestamp(), certificate.content, certificate.version
 
@@ -372,6 +406,8 @@ def _refusal(url: str, response: httpx.Response) -> str:
 
 
 def _cannot_be_reached(url: str, error: Exception) -> str:
+    if isinstance(error, ChannelError):
+        return f"Listener {url} cannot be talked to: {error}"
     cause = str(error) or type(error).__name__
     return (
         f"Listener {url} cannot be reached ({cause}): check that it runs, that LISTENER_ADDRESS is right, "

@@ -1,11 +1,11 @@
 """Variables of ``swarmgate listener``."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from models.settings.shared import Settings
-from models.types import Allowed, Flag, ListOf
+from models.types import Allowed, Flag, ListOf, Port
 
 Method = Annotated[
     Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
@@ -23,6 +23,20 @@ _RETRIES = 50
 class ListenerSettings(Settings):
     """Variables of ``swarmgate listener``."""
 
+    listener_tls_port: Annotated[
+        Port,
+        Field(
+            description="With `LISTENER_TLS_CERT`, the port for proxies that prove who they are. On `PORT` nothing "
+            "secret is told any more then, and nothing can be changed."
+        ),
+    ] = 8443
+    proxy_port: Annotated[
+        Port,
+        Field(
+            description="The proxies' `PORT`, at which they are asked whether it is their controller who wants the "
+            "snapshot; without a token and TLS only."
+        ),
+    ] = 8080
     df_notify_create_service_url: Annotated[
         ListOf[str], Field(description="URLs that are told of every running service (also secret of the same name).")
     ] = ()
@@ -87,6 +101,12 @@ class ListenerSettings(Settings):
     df_use_docker_node_events: Annotated[
         Flag, Field(description="`false`: do not follow the events of nodes, look at them from time to time only.")
     ] = True
+
+    @model_validator(mode="after")
+    def _tls_has_a_port_of_its_own(self) -> Self:
+        if self.has_tls and self.listener_tls_port == self.port:
+            raise ValueError(f"LISTENER_TLS_PORT is {self.port}, which is the port without TLS (PORT)")
+        return self
 
     @property
     def engine(self) -> str:

@@ -24,7 +24,11 @@ class ProxySettings(RequestLog, Requests, Timeouts, LabelDefaults, Labels, Raw, 
     """Variables of ``swarmgate proxy``."""
 
     listener_address: Annotated[
-        ListOf[str], Field(description="Host (or host:port) of the listeners; several are a union.")
+        ListOf[str],
+        Field(
+            description="Host (or host:port) of the listeners; several are a union. `https://host` speaks TLS with "
+            "them, for which both sides need `LISTENER_TLS_CERT` and `LISTENER_TLS_CA`."
+        ),
     ] = ()
     stack_file: Annotated[
         Path | None, Field(description="A compose file to take services from, instead of a Swarm.")
@@ -62,6 +66,13 @@ class ProxySettings(RequestLog, Requests, Timeouts, LabelDefaults, Labels, Raw, 
     def _stats_are_not_the_api(self) -> "ProxySettings":
         if self.stats_frontend_port == self.port:
             raise ValueError(f"STATS_PORT is {self.port}, which is the port of the API (PORT)")
+        return self
+
+    @model_validator(mode="after")
+    def _tls_has_certificates(self) -> "ProxySettings":
+        asked = next((each for each in self.listener_address if each.strip().lower().startswith("https:")), None)
+        if asked and not self.has_tls:
+            raise ValueError(f"LISTENER_ADDRESS has {asked}, so LISTENER_TLS_CERT and LISTENER_TLS_CA must be set")
         return self
 
     @property

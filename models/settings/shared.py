@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
-from models.base import Frozen
+from models.settings.channel import Channel
 from models.settings.values import Seconds
 from models.types import Flag, Port
 
 
-class Settings(Frozen):
+class Settings(Channel):
     """What both roles share."""
 
     ip: Annotated[str, Field(description="Address the API listens on.")] = "0.0.0.0"  # noqa: S104 - in a container

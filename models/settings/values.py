@@ -19,6 +19,13 @@ def _checked_file(value: Path) -> Path:
 File = Annotated[Path, AfterValidator(_checked_file), Allowed("an absolute path")]
 
 
+class Mounted:
+    """Metadata of a type: a secret of the setting's name is the file itself, and not where the file is."""
+
+
+MountedFile = Annotated[File, Mounted()]
+
+
 def one_line(value: str) -> str:
     """Return the value if it can stand in one line.
 

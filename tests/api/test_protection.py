@@ -180,6 +180,14 @@ def test_a_cookie_is_no_token(home: Path) -> None:
         assert ask(url, headers={"X-Api-Token": "known"}).status_code == 200
 
 
+def answer_of(connection: socket.socket) -> httpx.Response:
+    """Read an answer that ends with its connection."""
+    head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    return httpx.Response(int(first.split(" ")[1]), headers=headers, content=body)
+
+
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -208,6 +216,18 @@ def test_every_answer_tells_browsers_what_to_leave_alone(roles: Open, role: str)
         answer = roles.ask(role, method, path, **more)
         assert answer.status_code == status, (method, path, answer.text)
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+
+
+@pytest.mark.parametrize("role", ["proxy", "listener"])
+@pytest.mark.parametrize("request_line", ["nonsense", "GET /\u00e4 HTTP/1.1", "GET / HTTP/1.1\r\nA B: c"])
+def test_what_is_no_request_is_told_so_in_an_answer_like_all_others(roles: Open, role: str, request_line: str) -> None:
+    address = roles.urls[role].removeprefix("http://")
+    with socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=20) as connection:
+        connection.sendall(f"{request_line}\r\nHost: x\r\n\r\n".encode("latin-1"))
+        answer = answer_of(connection)
+    assert answer.status_code == 400
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    assert answer.headers["connection"] == "close"
 
 
 def test_an_endless_body_is_cut_off(roles: Open) -> None:

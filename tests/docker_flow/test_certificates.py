@@ -221,13 +221,14 @@ def test_without_a_token_it_is_kept_unsealed_with_a_warning(
     task = docker.tasks_of("proxy")[0]
     task["NetworksAttachments"][0]["Addresses"] = ["127.0.0.1/8"]
     docker.touch()
-    listener = make_listener(DOCKER_HOST=docker.docker_host, API_WRITES="open")
+    api, tls = free_port(), free_port()
+    listener = make_listener(DOCKER_HOST=docker.docker_host, API_WRITES="open", PROXY_PORT=str(api))
     eventually(listener.ready, "the listener is ready")
-    tls = free_port()
     proxy = make_proxy(
         newest,
         "--listener-address",
         f"127.0.0.1:{listener.api}",
+        api=api,
         API_WRITES="open",
         DEFAULT_PORTS=f"{free_port()},{tls}:ssl",
     )

@@ -198,7 +198,8 @@ def test_reconfigure_answers_for_all_replicas(
         eventually(proxy.ready, "the proxy is ready")
     known = eventually(lambda: converged(listener), "the listener knows both")
     assert sorted(str(each["replica"]).rpartition(":")[2] for each in known) == sorted(map(str, (here.api, there.api)))
-    assert set(known[0]) == {"replica", "address", "programmed", "conditions", "converged", "awaited", "seconds_ago"}
+    told = {"replica", "address", "programmed", "conditions", "converged", "awaited", "seconds_ago", "encrypted"}
+    assert set(known[0]) == told
 
     answer = reconfigure(here, "/one", backend)
     assert (answer.status_code, answer.json()["Message"]) == (200, DISTRIBUTED)

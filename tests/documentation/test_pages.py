@@ -105,3 +105,14 @@ def test_urls_in_verdicts_exist(generate: ModuleType, verdicts: dict[str, str]) 
     paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
     named = {name for name, words in verdicts.items() if name.startswith("/v") and not words.startswith("gone")}
     assert {name for name in named if not name.startswith("/var/")} <= paths
+
+
+def test_what_the_threat_model_refers_to_is_there() -> None:
+    """Each stop has a test or a setting, by a name that exists."""
+    page = (DOCS.parent / "SECURITY.md").read_text(encoding="utf-8")
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)]+)\)", page)}
+    assert len(links) > 10
+    assert [link for link in sorted(links) if not (DOCS.parent / link).exists()] == []
+    variables = {name.upper() for model in (ProxySettings, ListenerSettings) for name in model.model_fields}
+    named = set(re.findall(r"`([A-Z]+_[A-Z_]+)", page))
+    assert named <= variables

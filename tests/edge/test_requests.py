@@ -142,6 +142,31 @@ async def test_odd_requests_become_plain_ones(binary: Path, folder: Path) -> Non
     assert origin.wrong == []
 
 
+async def test_nobody_calls_what_proxies_write_hop_by_hop(binary: Path, folder: Path) -> None:
+    """A service that is itself a proxy drops what ``Connection`` names, so it gets no such name; upgrades go on."""
+    origin = Recorder()
+    named = (
+        b"X-Forwarded-For",
+        b"close, x-forwarded-for",
+        b"Forwarded",
+        b"keep-alive,X-Real-Ip",
+        b"x-user\r\nConnection: te",
+    )
+    async with running(origin), edge(binary, folder, *world(origin), settings=IMPATIENT) as proxy:
+        for names in named:
+            origin.received.clear()
+            assert statuses(await sent(proxy.port, [get(b"Connection: " + names)]))[0] == 200
+            (received,) = origin.received
+            assert received.values("x-forwarded-for") == ["127.0.0.1"]
+            assert not [
+                value for value in received.values("connection") if "x-" in value.lower() or "forw" in value.lower()
+            ]
+        origin.received.clear()
+        await sent(proxy.port, [get(b"Connection: Upgrade", b"Upgrade: other")])
+        assert origin.received[0].values("upgrade") == ["other"]
+        assert [value.lower() for value in origin.received[0].values("connection")] == ["upgrade"]
+
+
 async def test_requests_without_a_path_are_for_the_default_service_alone(binary: Path, folder: Path) -> None:
     """No path is no beginning of anything, not even of ``/``."""
     request = get(b"Connection: close", line=b"OPTIONS * HTTP/1.1")

@@ -75,3 +75,26 @@ async def test_check_has_a_time_limit(folder: Path) -> None:
     sleeper.chmod(0o700)
     with pytest.raises(TemporaryError, match=r"within 0\.1 s"):
         await validate(sleeper, folder / "haproxy.cfg", limit=0.1)
+
+
+@pytest.mark.parametrize("secret", ["abc", "k9", "secret", "12", "Tr0ub4dor"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "http-request set-header X-Token %[{}]",
+        "http-request add-header X-Token %[str(a),{}]",
+        "http-response set-header X-Key x {}",
+    ],
+)
+async def test_what_haproxy_repeats_of_a_secret_is_hidden(binary: Path, folder: Path, line: str, secret: str) -> None:
+    """However short it is, and whether or not it looks like a word of HAProxy's own; the line is still named."""
+    config = folder / "haproxy.cfg"
+    timeouts = "".join(f"    timeout {name} 1s\n" for name in ("client", "server", "connect"))
+    config.write_text(
+        f"defaults\n    mode http\n{timeouts}frontend f\n    bind 127.0.0.1:1\n    {line.format(secret)}\n", "utf-8"
+    )
+    with pytest.raises(ConfigRejectedError) as caught:
+        await validate(binary, config)
+
+    assert set(rejected_lines(caught.value.output)) == {8}
+    assert f"'{secret}'" not in caught.value.output

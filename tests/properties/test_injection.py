@@ -210,6 +210,14 @@ def test_any_text_in_any_label_adds_what_is_declared_and_nothing_else(labels: di
     check_island({**PLAIN, **labels})
 
 
+@pytest.mark.parametrize("label", sorted(set(TABLE) - RAW))
+@settings(QUICK, max_examples=25)
+@given(text=TEXTS, index=st.sampled_from(["", ".1"]))
+def test_any_text_in_each_label_adds_what_is_declared_and_nothing_else(label: str, text: str, index: str) -> None:
+    """None of them is left to chance."""
+    check_island({**PLAIN, f"{label}{index}": text})
+
+
 NAME_KINDS = st.sampled_from(["req_ssl_sni", "req.ssl_sni -i -m", "ssl_fc_sni -m", "ssl_fc_sni_reg", "path", "x"])
 NAME_LABELS = st.fixed_dictionaries(
     {

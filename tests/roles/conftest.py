@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from binaries import VERSIONS, haproxy_binary
-from haproxy.loopback import http_server
+from haproxy.loopback import free_port, http_server
 from roles.processes import Proxy, Role, running
 
 
@@ -45,12 +45,13 @@ def make_proxy(folder: Path) -> Iterator[MakeProxy]:
     with ExitStack() as cleaning:
         made: list[Proxy] = []
 
-        def make(binary: Path, *arguments: str, **environment: str) -> Proxy:
+        def make(binary: Path, *arguments: str, api: int = 0, **environment: str) -> Proxy:
             home = folder / f"p{len(made)}"
             proxy = Proxy(
                 ["proxy", "--state-dir", f"{home}/state", "--run-dir", f"{home}/run", *arguments],
                 {"HAPROXY_BINARY": str(binary)} | environment,
                 folder / f"proxy-{len(made)}.log",
+                api or free_port(),
                 home=home,
             )
             made.append(proxy)

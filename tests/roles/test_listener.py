@@ -1,16 +1,19 @@
 """``swarmgate listener`` with proxies behind it: who may have the snapshot, and what happens when one side is away."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from fakes.fake_docker import FakeDocker
+from haproxy.loopback import free_port
 from roles.conftest import MakeListener, MakeProxy
 from roles.processes import Proxy, Role, eventually
 
 TOKEN = "between us"
+HERE = "127.0.0.1"
 
 
 @pytest.fixture
@@ -118,21 +121,69 @@ def test_the_snapshot_is_for_those_who_know_the_token(listener: Role) -> None:
     assert httpx.get(url, headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
 
 
-def test_without_a_token_the_snapshot_is_for_the_tasks_of_the_proxy_service(
-    make_listener: MakeListener, docker: FakeDocker
+@dataclass(frozen=True)
+class Tokenless:
+    """A listener that knows its proxies by their addresses, and one that follows it."""
+
+    listener: Role
+    proxy: Proxy
+
+
+@pytest.fixture
+def tokenless(make_listener: MakeListener, make_proxy: MakeProxy, newest: Path, docker: FakeDocker) -> Tokenless:
+    """Start both; nobody is a task of the proxy service yet."""
+    port = free_port()
+    listener = make_listener(DOCKER_HOST=docker.docker_host, PROXY_PORT=str(port))
+    return Tokenless(listener, make_proxy(newest, api=port, LISTENER_ADDRESS=f"{HERE}:{listener.api}"))
+
+
+def run_here(docker: FakeDocker, name: str, labels: Mapping[str, str] | None = None) -> None:
+    """Have a service with a task at this machine's address."""
+    docker.add_service(name, labels or {}, replicas=1)
+    docker.tasks_of(name)[0]["NetworksAttachments"][0]["Addresses"] = [f"{HERE}/8"]
+    docker.touch()
+
+
+def test_without_a_token_the_snapshot_is_for_controllers_of_the_proxy_service(
+    docker: FakeDocker, tokenless: Tokenless
 ) -> None:
     """The Swarm itself says who they are; the name must be exactly that of the service."""
-    docker.add_service("proxy-2", replicas=1)
-    docker.tasks_of("proxy-2")[0]["NetworksAttachments"][0]["Addresses"] = ["127.0.0.1/8"]
-    docker.touch()
-    listener = make_listener(DOCKER_HOST=docker.docker_host)
-    eventually(listener.ready, "the listener is ready")
-    assert listener.get("/v1/snapshot").status_code == 403
+    run_here(docker, "proxy-2")
+    eventually(lambda: "status 403" in tokenless.proxy.get("/readyz").json()["message"], "it is refused")
 
-    docker.add_service("proxy", replicas=1)
-    docker.tasks_of("proxy")[0]["NetworksAttachments"][0]["Addresses"] = ["127.0.0.1/8"]
-    docker.touch()
-    eventually(lambda: listener.get("/v1/snapshot").is_success, "the proxy's task may have it")
+    run_here(docker, "proxy")
+    eventually(tokenless.proxy.ready, "the proxy's task may have it")
+    assert "does not say that it has asked" in tokenless.listener.get("/v1/snapshot").json()["detail"]
+
+
+def test_nobody_gets_the_snapshot_through_the_proxy(docker: FakeDocker, tokenless: Tokenless) -> None:
+    """What HAProxy passes on comes from an address that may have it, and yet is from somebody else."""
+    run_here(docker, "proxy")
+    port = str(tokenless.listener.api)
+    labels = {"notify": "true", "servicePath": "/v1", "port": port, "discoveryType": "tasks"}
+    run_here(docker, "swarm-listener", {f"com.df.{name}": value for name, value in labels.items()})
+    proxy = tokenless.proxy
+
+    eventually(lambda: proxy.status("/v1/replicas") == 200, "whoever labels the listener's own service may open it")
+    for headers in ({}, {"Swarmgate-Word": "x"}):
+        answer = proxy.through("/v1/snapshot", **headers)
+        assert answer.status_code == 403
+        assert "does not say that it has asked" in answer.json()["detail"]
+
+
+def test_no_label_opens_an_api_of_swarmgate_to_clients(docker: FakeDocker, listener: Role, follow: list[Proxy]) -> None:
+    """Whoever may label one service may not send requests in the proxy's name to what believes the proxy."""
+    proxy = follow[0]
+    hosts = (HERE, "127.0.0.9", "0.0.0.0", "::ffff:127.0.0.1", "localhost")
+    names = []
+    for number, (host, port) in enumerate((host, port) for host in hosts for port in (proxy.api, listener.api)):
+        names.append(f"sly{number}")
+        labels = {"notify": "true", "servicePath": f"/{number}", "port": str(port), "outboundHostname": host}
+        docker.add_service(names[-1], {f"com.df.{name}": value for name, value in labels.items()})
+
+    for name in names:
+        eventually(lambda name=name: proxy.condition(name, "ResolvedRefs").get("reason") == "OwnApi", "it is refused")
+    assert {proxy.status(f"/{number}") for number in range(len(names))} == {503}
 
 
 def test_an_unchanged_snapshot_costs_a_304_and_a_held_poll_ends_with_the_change(

@@ -6,111 +6,17 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from settings.samples import SAMPLES
 
 from controller.environment import listener_settings, notices, proxy_settings
 from controller.errors import PermanentError
 from controller.sources.docker_api import WORLD_EVENTS
 from models.labels.authentication import User
 from models.service import TABLE
-from models.settings import Bind, Capture, ListenerSettings, ProxySettings, Settings
+from models.settings import Bind, ListenerSettings, ProxySettings, Settings
 from models.settings.label_defaults import LabelDefaults
 from models.settings.obsolete import OBSOLETE
 
-SAMPLES: dict[str, tuple[str, Any]] = {
-    "ip": ("127.0.0.1", "127.0.0.1"),
-    "port": ("8081", 8081),
-    "service_name": ("my_proxy", "my_proxy"),
-    "docker_host": ("tcp://manager:2375", "tcp://manager:2375"),
-    "df_notify_label": ("com.df.publish", "com.df.publish"),
-    "listener_token": ("t0k3n", SecretStr("t0k3n")),
-    "state_dir": ("/state", Path("/state")),
-    "resync_interval": ("12.5", 12.5),
-    "log_level": ("debug", "debug"),
-    "log_format": ("json", "json"),
-    "listener_address": ("one:8080, two", ("one:8080", "two")),
-    "stack_file": ("/stack.yml", Path("/stack.yml")),
-    "default_ports": ("80,443 accept-proxy", (Bind(port=80), Bind(port=443, accept_proxy=True))),
-    "stats_user": ("ann", "ann"),
-    "stats_pass": ("secret", SecretStr("secret")),
-    "stats_uri": ("/stats", "/stats"),
-    "users": ("ann:a,bob:b", (User("ann", "a"), User("bob", "b"))),
-    "users_pass_encrypted": ("true", True),
-    "separator": ("|", "|"),
-    "endpoints": ("tasks", "tasks"),
-    "timeout_connect": ("1", 1.0),
-    "timeout_client": ("2", 2.0),
-    "timeout_server": ("3", 3.0),
-    "timeout_queue": ("4", 4.0),
-    "timeout_tunnel": ("5", 5.0),
-    "timeout_http_request": ("6", 6.0),
-    "timeout_http_keep_alive": ("0.5", 0.5),
-    "normalize_paths": ("false", False),
-    "maxconn": ("5000", 5000),
-    "haproxy_binary": ("/usr/sbin/haproxy", "/usr/sbin/haproxy"),
-    "run_dir": ("/tmp/run", Path("/tmp/run")),
-    "drain_timeout": ("7", 7.0),
-    "api_token": ("t0k3n", SecretStr("t0k3n")),
-    "api_writes": ("open", "open"),
-    "bind_ports": ("8443:ssl", (Bind(port=8443, ssl=True),)),
-    "certs_dir": ("/c", Path("/c")),
-    "preferred_certificate": ("a*,b.pem", ("a*", "b.pem")),
-    "crt_list_path": ("/crt-list.txt", Path("/crt-list.txt")),
-    "ca_file": ("/ca.pem", Path("/ca.pem")),
-    "errorfiles_dir": ("/pages", Path("/pages")),
-    "enable_h2": ("false", False),
-    "enable_h3": ("true", True),
-    "ssl_bind_options": ("ssl-min-ver TLSv1.3", "ssl-min-ver TLSv1.3"),
-    "ssl_bind_ciphers": ("ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
-    "allow_raw_config": ("false", False),
-    "templates_dir": ("/t", Path("/t")),
-    "extra_frontend": ("acl a path /a", "acl a path /a"),
-    "extra_global": ("nbthread 1,nbproc 1", "nbthread 1,nbproc 1"),
-    "trusted_proxies": ("10.0.0.1, 2001:db8::/32", ("10.0.0.1/32", "2001:db8::/32")),
-    "default_req_mode": ("tcp", "tcp"),
-    "https_only": ("true", True),
-    "service_domain_algo": ("hdr_dom(host)", "hdr_dom(host)"),
-    "connection_mode": ("forceclose", "httpclose"),
-    "compression_algo": ("gzip deflate", ("gzip", "deflate")),
-    "compression_type": ("text/html text/css", ("text/html", "text/css")),
-    "debug": ("true", True),
-    "debug_errors_only": ("true", True),
-    "debug_http_format": ('"%ci [%t] %HM"', "%ci [%t] %HM"),
-    "debug_tcp_format": ("%ci\\ [%t]", "%ci [%t]"),
-    "capture_request_header": (
-        "Host:15,X-Forwarded-For:20",
-        (Capture(name="Host", length=15), Capture(name="X-Forwarded-For", length=20)),
-    ),
-    "stats_port": ("8404", 8404),
-    "stats_user_env": ("MY_USER", "MY_USER"),
-    "stats_pass_env": ("MY_PASS", "MY_PASS"),
-    "stats_uri_env": ("MY_URI", "MY_URI"),
-    "terminate_on_reload": ("true", True),
-    "display_config_on_error": ("true", True),
-    "healthcheck": ("false", False),
-    "filter_proxy_instance_name": ("true", True),
-    "proxy_instance_name": ("inner", "inner"),
-    "df_notify_create_service_url": ("http://a/x,http://b/x", ("http://a/x", "http://b/x")),
-    "df_notify_remove_service_url": ("http://a/x", ("http://a/x",)),
-    "df_notify_create_node_url": ("http://a/x", ("http://a/x",)),
-    "df_notify_remove_node_url": ("http://a/x", ("http://a/x",)),
-    "df_notif_create_service_url": ("http://a/x", ("http://a/x",)),
-    "df_notif_remove_service_url": ("http://a/x", ("http://a/x",)),
-    "df_notification_url": ("http://a/x", ("http://a/x",)),
-    "df_notify_create_service_method": ("get,put", ("GET", "PUT")),
-    "df_notify_remove_service_method": ("post", ("POST",)),
-    "df_retry": ("3", 3),
-    "df_retry_interval": ("1.5", 1.5),
-    "df_service_name_prefix": ("east", "east"),
-    "df_notify_create_service_immediately": ("true", True),
-    "df_include_node_ip_info": ("true", True),
-    "df_node_ip_info_includes_task_address": ("false", False),
-    "df_docker_host": ("tcp://manager:2375", "tcp://manager:2375"),
-    "df_service_polling_interval": ("3", 3),
-    "df_node_polling_interval": ("60", 60),
-    "df_use_docker_service_events": ("false", False),
-    "df_use_docker_node_events": ("false", False),
-}
-"""For every setting a text, and what it is read as."""
 DEFAULTS = ProxySettings().model_dump()
 ELSEWHERE: dict[str, tuple[str, Any]] = {
     "my_user": ("eve", ("stats_user", "eve")),
@@ -118,8 +24,16 @@ ELSEWHERE: dict[str, tuple[str, Any]] = {
     "my_uri": ("/s", ("stats_uri", "/s")),
 }
 """What other variables are named in the tests, and what setting they are when they are."""
-COMPANION = {"stats_user": ("STATS_PASS", "x"), "stats_pass": ("STATS_USER", "x")}
+COMPANIONS = {
+    "stats_user": {"STATS_PASS": "x"},
+    "stats_pass": {"STATS_USER": "x"},
+    "listener_tls_cert": {"LISTENER_TLS_CA": "/x"},
+    "listener_tls_ca": {"LISTENER_TLS_CERT": "/x"},
+    "listener_tls_key": {"LISTENER_TLS_CERT": "/x", "LISTENER_TLS_CA": "/x"},
+}
 """What must be set as well."""
+MOUNTED = {"listener_tls_cert", "listener_tls_key", "listener_tls_ca"}
+"""Settings that are where a file is: a secret of the name is that file."""
 FIELDS = [pytest.param(name, id=name) for name in ProxySettings.model_fields]
 
 
@@ -151,17 +65,22 @@ def test_every_setting_documents_itself(name: str) -> None:
     assert (ProxySettings.model_fields[name].description or "").rstrip("`)").endswith(".")
 
 
-def set_companion(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def set_companions(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what must stand beside a setting."""
-    if name in COMPANION:
-        monkeypatch.setenv(*COMPANION[name])
+    for variable, value in COMPANIONS.get(name, {}).items():
+        monkeypatch.setenv(variable, value)
+
+
+def as_secret(name: str, folder: Path) -> Any:  # noqa: ANN401 - any setting's
+    """Return what a setting is if its sample is mounted as a secret."""
+    return folder / f"dfp_{name}" if name in MOUNTED else SAMPLES[name][1]
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_setting_may_be_a_variable(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In capitals."""
     text, value = SAMPLES[name]
-    set_companion(name, monkeypatch)
+    set_companions(name, monkeypatch)
     monkeypatch.setenv(name.upper(), text)
     assert getattr(proxy_settings(secrets_dir=tmp_path), name) == value
 
@@ -171,10 +90,9 @@ def test_every_setting_may_be_a_secret(
     name: str, monkeypatch: pytest.MonkeyPatch, secret: Callable[[str, str], None], tmp_path: Path
 ) -> None:
     """In lower case after ``dfp_``; files that end with a line break are as good as those that do not."""
-    text, value = SAMPLES[name]
-    set_companion(name, monkeypatch)
-    secret(name, f"{text}\n")
-    assert getattr(proxy_settings(secrets_dir=tmp_path), name) == value
+    set_companions(name, monkeypatch)
+    secret(name, f"{SAMPLES[name][0]}\n")
+    assert getattr(proxy_settings(secrets_dir=tmp_path), name) == as_secret(name, tmp_path)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, id=name) for name in Settings.model_fields])
@@ -183,11 +101,12 @@ def test_the_listener_reads_what_both_share(
 ) -> None:
     """Likewise from both."""
     text, value = SAMPLES[name]
+    set_companions(name, monkeypatch)
     monkeypatch.setenv(name.upper(), text)
     assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
     monkeypatch.delenv(name.upper())
     secret(name, text)
-    assert getattr(listener_settings(secrets_dir=tmp_path), name) == value
+    assert getattr(listener_settings(secrets_dir=tmp_path), name) == as_secret(name, tmp_path)
 
 
 def test_secret_wins_over_variable(
@@ -361,7 +280,7 @@ def test_statistics_may_be_described_elsewhere(
 ) -> None:
     """``STATS_USER_ENV`` names the variable, or the secret, that counts instead of the usual one."""
     text, (setting, value) = ELSEWHERE[name]
-    set_companion(setting, monkeypatch)
+    set_companions(setting, monkeypatch)
     monkeypatch.setenv(setting.upper(), "/usual")
     monkeypatch.setenv(f"{setting}_env".upper(), name.upper())
     if kind == "secret":

@@ -54,7 +54,7 @@ async def eventually(is_so: Callable[[], bool], *, within: float = 5.0) -> None:
         ("listener", "http://listener:8080"),
         (" listener ", "http://listener:8080"),
         ("listener:81", "http://listener:81"),
-        ("https://listener", "https://listener:8080"),
+        ("https://listener", "https://listener:8443"),
         ("http://10.0.0.1:9000/", "http://10.0.0.1:9000"),
         ("[fd00::1]", "http://[fd00::1]:8080"),
     ],

@@ -37,7 +37,7 @@ SECURITY: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "type": "http",
             "scheme": "bearer",
             "description": "The token in the secret `dfp_listener_token`; where there is none, the tasks of the "
-            "proxy service are known by their addresses.",
+            "proxy service are known by their addresses, and asked back.",
         },
     }
 )
@@ -83,7 +83,9 @@ TOKEN = need(
     security=("api token", "api token header"),
 )
 LISTENER_TOKEN = need(
-    403, "Neither does the token fit nor is the caller a task of the proxy service", security=("listener token",)
+    403,
+    "Neither does the token fit nor is it the controller of a task of the proxy service who asks",
+    security=("listener token",),
 )
 PUBLISHED = need(404, "No service of that name asks to be published")
 DECLARED = need(404, "Nothing of that name was put through the API", Outcome)
