@@ -22,7 +22,7 @@ from models.notices import Notice
 from models.passthrough import NameClaim, NameConflict, PassthroughTable, settle_names
 from models.proxy import Backend, Desired, LastGood, TcpFrontend, TemplateTexts
 from models.raw.frontend_lines import OwnRoutes
-from models.router import Router
+from models.router import MOST_TESTED, Router
 from models.routing import Claim, Conflict
 from models.settings import ProxySettings
 from models.sharing import Missed, Sharing
@@ -49,6 +49,7 @@ class Builder:
         self._in_order = Latest(_in_order)
         self._route = Router()
         self._lost_routes: Derived[str, tuple[Condition, ...]] = Derived(_lost_routes)
+        self._crowded_out: Derived[str, tuple[Condition, ...]] = Derived(_crowded_out)
         self._passthrough = Latest(_passed_through)
         self._facts_of_certificates = Latest(_facts_of_certificates)
         self._notices_of_certificates = Latest(_notices_of_certificates)
@@ -82,7 +83,10 @@ class Builder:
         own_routes = self._in_order(self._own_routes(pieces))
         routing = self._route(claims, default_apart=bool(own_routes))
         passed = self._pass_through(contest, claims, certificates)
-        facts = (self._lost_routes(routing.lost), passed.facts, self._facts_of_certificates(certificates))
+        facts = (
+            *(self._lost_routes(routing.lost), self._crowded_out(routing.crowded_out)),
+            *(passed.facts, self._facts_of_certificates(certificates)),
+        )
         news = (
             *(contest.notices, self._won_routes(routing.won), self._unshared(self._sharing(claims))),
             *(passed.notices, self._notices_of_certificates(certificates)),
@@ -339,6 +343,10 @@ def _unshared(missed: Iterable[Missed]) -> tuple[Notice, ...]:
 
 def _lost_routes(conflicts: Iterable[Conflict]) -> tuple[Condition, ...]:
     return tuple(map(_conflict_fact, conflicts))
+
+
+def _crowded_out(claims: Iterable[Claim]) -> tuple[Condition, ...]:
+    return tuple(conditions.too_many_conditions(route=claim.route, most=MOST_TESTED) for claim in claims)
 
 
 def _with_certificate(candidate: Candidate) -> Candidate | None:

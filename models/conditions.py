@@ -41,6 +41,8 @@ class Reason(StrEnum):
     """A label of our prefix is not in the table: probably a slip of the pen."""
     ROUTE_CONFLICT = "RouteConflict"
     """An older service claims exactly the same route."""
+    TOO_MANY_CONDITIONS = "TooManyConditions"
+    """A route has conditions (headers, regular expressions and the like), and there are too many such routes."""
     PORT_CONFLICT = "PortConflict"
     """An older service, the proxy itself, or another program on its machine claims the same TCP port."""
     NAME_CONFLICT = "NameConflict"
@@ -115,6 +117,7 @@ _TYPE_OF = (
             Reason.INVALID_LABEL,
             Reason.UNKNOWN_LABEL,
             Reason.ROUTE_CONFLICT,
+            Reason.TOO_MANY_CONDITIONS,
             Reason.PORT_CONFLICT,
             Reason.NAME_CONFLICT,
             Reason.CERTIFICATE_INVALID,
@@ -200,6 +203,15 @@ def passed_through(*, name: str, port: int, winner: str) -> Condition:
 def route_repeated(*, route: str, index: int) -> Condition:
     """Another destination of the same service, with the lower ``index``, has the same route."""
     return _bad(Reason.ROUTE_CONFLICT, f"{route} is already claimed by destination {index} of the same service")
+
+
+def too_many_conditions(*, route: str, most: int) -> Condition:
+    """There are as many older routes with conditions as HAProxy can test."""
+    return _bad(
+        Reason.TOO_MANY_CONDITIONS,
+        f"{route}: {most:,} older routes are told apart by more than domain and path, and no more can be; "
+        "a path that is compared as path_beg or path needs no test",
+    )
 
 
 def port_conflict(*, port: int, winner: str) -> Condition:

@@ -21,14 +21,21 @@ T = TypeVar("T")
 Identity = tuple[object, ...]
 """`Claim.identity`: claims that are the same are rivals."""
 
+MOST_TESTED = 1_200
+"""Routes with predicates: a request keeps the ids of all that may be for it, and HAProxy has 16 KB for such a text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """The routing table, and the conflicts in order of precedence, by the service that lost and by the one that won."""
+    """The routing table, and the conflicts in order of precedence, by the service that lost and by the one that won.
+
+    ``crowded_out`` are the claims that there was no room for, by service.
+    """
 
     table: RoutingTable
     lost: Mapping[str, tuple[Conflict, ...]]
     won: Mapping[str, tuple[Conflict, ...]]
+    crowded_out: Mapping[str, tuple[Claim, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ class Router:
         self._priorities: Gathered[Identity, bool, int, bool] = Gathered(_priority)
         self._defaults: Derived[Identity, Claim] = Derived(_default)
         self._tested: Derived[Identity, Claim] = Derived(_tested)
+        self._crowded_out = Latest(_crowded_out)
         self._shared: Derived[Identity, _Route] = Derived(lambda route: route if route.slots else None)
         self._placed: Derived[Identity, _Placed] = Derived(self._place)
         self._places = Gathered(_by_place, _in_order_of_rank)
@@ -82,7 +90,10 @@ class Router:
             default_apart: leaves the claim for whatever nobody else answers out of the tables, for routes that are no
                 claims to come before it.
         """
-        routes = self._routes(claims)
+        settled = self._routes(claims)
+        tested = self._tested(settled)
+        crowded_out = self._crowded_out(tested)
+        routes = settled.revised(dict.fromkeys(crowded_out))
         tiers = self._tiers(self._priorities(routes))
         defaults = self._defaults(routes)
         places = self._places(self._placed_in(routes, None if default_apart else tiers[-1], defaults))
@@ -93,14 +104,14 @@ class Router:
             wildcards=patterns.wildcards,
             exacts=lookups.exacts,
             prefixes=lookups.prefixes,
-            rules=self._rules(self._tested(routes)),
+            rules=self._rules(tested.revised(dict.fromkeys(crowded_out))),
             tiers=tiers,
             splits=self._splits(self._shared(routes)),
             default=_first_backend(defaults) if default_apart else None,
             routes=self._words(routes),
             nested_wildcards=patterns.nested_wildcards,
         )
-        return Routing(table, self._lost(routes), self._won(routes))
+        return Routing(table, self._lost(settled), self._won(settled), _by_service(crowded_out.values()))
 
     def _placed_in(
         self, routes: Mapping[Identity, _Route], last_tier: str | None, defaults: Mapping[Identity, Claim]
@@ -174,6 +185,21 @@ def _default(route: _Route) -> Claim | None:
 
 def _tested(route: _Route) -> Claim | None:
     return route.answer if route.answer.predicates else None
+
+
+def _crowded_out(tested: Mapping[Identity, Claim]) -> Mapping[Identity, Claim]:
+    """Return the youngest of claims that are too many."""
+    if len(tested) <= MOST_TESTED:
+        return {}
+    by_age = sorted(tested.items(), key=lambda item: (item[1].seniority, item[1].id))
+    return dict(by_age[MOST_TESTED:])
+
+
+def _by_service(claims: Iterable[Claim]) -> Mapping[str, tuple[Claim, ...]]:
+    found: dict[str, tuple[Claim, ...]] = {}
+    for claim in claims:
+        found[claim.service] = (*found.get(claim.service, ()), claim)
+    return found
 
 
 def _priority(route: _Route) -> Mapping[int, bool]:

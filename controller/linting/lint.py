@@ -18,7 +18,7 @@ from models.reading import LabelRules, Problem, Reading, read_labels
 from models.settings import ProxySettings
 from models.snapshot import Snapshot
 
-_CONFLICTS = frozenset({Reason.ROUTE_CONFLICT, Reason.PORT_CONFLICT, Reason.NAME_CONFLICT})
+_CONFLICTS = frozenset({Reason.ROUTE_CONFLICT, Reason.PORT_CONFLICT, Reason.NAME_CONFLICT, Reason.TOO_MANY_CONDITIONS})
 _FIRST = ", which is older and keeps it"
 _AGE = "; of services that are deployed at the same time the first by name has it"
 

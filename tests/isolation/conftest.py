@@ -143,10 +143,10 @@ class Proxy:
         """Return the status of the answer to a request."""
         return (await asyncio.to_thread(get, self.port, path))[0]
 
-    def told(self, name: str) -> tuple[str, str]:
-        """Return the reason and the message of ``Programmed``."""
+    def told(self, name: str, kind: str = "Programmed") -> tuple[str, str]:
+        """Return the reason and the message of a condition."""
         facts = self.reconciler.status.conditions[name]
-        return next((fact.reason.value, fact.message) for fact in facts if fact.type == "Programmed")
+        return next((fact.reason.value, fact.message) for fact in facts if fact.type == kind)
 
 
 @pytest.fixture(params=[pytest.param(version, marks=pytest.mark.haproxy) for version in VERSIONS])

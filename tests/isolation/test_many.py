@@ -6,6 +6,8 @@ import pytest
 from binaries import VERSIONS
 from isolation.conftest import Proxy
 
+from models.router import MOST_TESTED
+
 SERVICES = 1_000
 BAD = frozenset(range(7, SERVICES, 50))
 _ENDS_READING = "redirect location /x code 999"
@@ -82,3 +84,21 @@ async def test_bad_ones_that_haproxy_does_not_name(proxy: Proxy, options: Callab
     assert proxy.haproxy.applied <= 2
     kinds = len(BAD) + 1 if options(0) == options(1) else SERVICES
     assert proxy.haproxy.checks <= 2 * len(BAD) * (1 + (kinds // len(BAD)).bit_length())
+
+
+@pytest.mark.parametrize("proxy", [pytest.param(VERSIONS[-1], marks=pytest.mark.haproxy)], indirect=True)
+async def test_more_tested_routes_than_there_is_room_for(proxy: Proxy) -> None:
+    """The oldest have them; the others are told, and all come to have theirs as soon as there is room."""
+    for number in range(MOST_TESTED + 3):
+        labels = {"pathType": "path_reg", "servicePath": f"^/t{number}$"}
+        proxy.put(f"s{number:04}", labels, younger=number)
+    await proxy.converge()
+    last = MOST_TESTED + 2
+    told = {name for name in proxy.world.services if proxy.told(name, "Accepted")[0] == "TooManyConditions"}
+    assert told == {f"s{number:04}" for number in range(MOST_TESTED, MOST_TESTED + 3)}
+    assert [await proxy.status(f"/t{number}") for number in (0, MOST_TESTED - 1, last)] == [200, 200, 503]
+    for number in range(3):
+        proxy.drop(f"s{number:04}")
+    await proxy.converge()
+    assert proxy.told(f"s{last:04}", "Accepted")[0] == "Accepted"
+    assert [await proxy.status(f"/t{number}") for number in (0, MOST_TESTED - 1, last)] == [503, 200, 200]
