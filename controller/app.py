@@ -39,7 +39,7 @@ from controller.interfaces import (
 )
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics, Metrics
 from controller.published import Published
 from controller.reconcile import Reconciler
 from controller.remembered import saved_in
@@ -155,8 +155,9 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
         PermanentError: the settings cannot be used.
     """
     _collect_seldom()
-    metrics = Metrics()
+    metrics = ListenerMetrics()
     published = Published()
+    metrics.watch_replicas(published.replicas)
     if settings.without_effect:
         log.warning("Variables that change nothing", **settings.without_effect)
     docker = DockerSource(

@@ -23,7 +23,7 @@ from controller.http.listener_declaring import ListenerDeclaring, add_listener_d
 from controller.http.proxy_api import add_declared_services, add_put_certificates
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
-from controller.metrics import Metrics
+from controller.metrics import SharedMetrics
 from controller.notifications.messages import Vocabulary, is_running
 from controller.notifications.metrics import DockerFlowMetrics
 from controller.notifications.nodes import NO_HOSTNAMES, Hostnames, NodeNames
@@ -141,7 +141,13 @@ class ListenerInterfaces:
     """DFSL's paths and notifications, and the declaring of services, on a listener."""
 
     def __init__(
-        self, settings: ListenerSettings, docker: DockerSource, published: Published, metrics: Metrics, *, secrets: Path
+        self,
+        settings: ListenerSettings,
+        docker: DockerSource,
+        published: Published,
+        metrics: SharedMetrics,
+        *,
+        secrets: Path,
     ) -> None:
         self._docker = docker
         self._published = published

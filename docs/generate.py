@@ -1,10 +1,11 @@
-"""Writes the pages of this folder that follow from the code: labels, variables, the API, and coming from Docker Flow.
+"""Writes the pages of this folder that follow from the code: labels, variables, the API, metrics, and more.
 
 ``python docs/generate.py`` writes them, ``--check`` only tells which are stale (exit status 1). What the code cannot
 know, the verdicts on Docker Flow's vocabulary, stands in ``migrating.yml``.
 """
 
 import ast
+import asyncio
 import inspect
 import json
 import re
@@ -20,6 +21,7 @@ from urllib.parse import urlencode
 import yaml
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
@@ -30,7 +32,8 @@ from controller.http.listener_declaring import add_listener_declaring
 from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics, Metrics
+from controller.notifications.metrics import DockerFlowMetrics
 from models.conditions import ConditionType, Reason, type_of
 from models.declared import VARIABLE_PREFIX, variable_name
 from models.labels._table import EVERY_MODE, Row
@@ -43,7 +46,7 @@ from models.types import Allowed
 
 FOLDER = Path(__file__).parent
 _NOTHING: Any = None
-PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "migrating.md")
+PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "metrics.md", "migrating.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,30 @@ class Operation:
     example: str
 
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as Prometheus sees it; ``labels`` are names, each with the values that are known beforehand."""
+
+    name: str
+    type: str
+    labels: tuple[tuple[str, tuple[str, ...]], ...]
+    doc: str
+
+    @property
+    def unit(self) -> str:
+        """What its values are in, which its name says."""
+        return next((unit for part, unit in _UNITS.items() if part in self.name), "")
+
+
+_UNITS = {
+    "_timestamp_seconds": "seconds since 1970",
+    "_milliseconds": "milliseconds",
+    "_seconds": "seconds",
+    "_bytes": "bytes",
+    "_session_rate": "per second",
+}
+
+
 def pages() -> dict[str, str]:
     """Return the text of every generated page by its file name."""
     environment = Environment(
@@ -115,6 +142,7 @@ def pages() -> dict[str, str]:
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {role: operations(role, schema) for role, schema in schemas.items()},
         "bodies": bodies(*schemas.values()),
+        "metrics": metrics(),
         "migrating": verdicts,
         "known": {row["name"] for rows in verdicts.values() for row in rows},
     }
@@ -195,7 +223,7 @@ def proxy_app() -> FastAPI:
 
 def listener_app() -> FastAPI:
     """Return the listener's application, likewise."""
-    app = make_listener_app(_NOTHING, Gate(None, _NOTHING), Metrics(), _NOTHING)
+    app = make_listener_app(_NOTHING, Gate(None, _NOTHING), ListenerMetrics(), _NOTHING)
     fields: dict[str, Any] = dict.fromkeys(Listener.__dataclass_fields__, _NOTHING)
     add_swarm_listener_api(app, Listener(**fields))
     add_listener_declaring(app, _NOTHING, Writers(None, "token"))
@@ -303,6 +331,47 @@ def bodies(*schemas: Mapping[str, Any]) -> dict[str, tuple[str, list[tuple[str, 
         for name, form in sorted(known.items())
         if "enum" not in form
     }
+
+
+def metrics() -> Mapping[str, list[Metric]]:
+    """Return every metric by whose it is, in the order of their declarations."""
+    proxy, listener = Metrics(), ListenerMetrics()
+    listener.watch_replicas(list)
+    docker_flow = DockerFlowMetrics(listener.registry)
+    of_haproxy = list(_written_metrics(asyncio.run(HAProxyMetrics(_statistics).scrape()).decode()))
+    return {
+        "proxy": [*_declared_metrics(proxy), *(each for each in of_haproxy if each.name.startswith("swarmgate_"))],
+        "listener": list(_declared_metrics(listener)),
+        "docker_flow_proxy": [each for each in of_haproxy if each.name.startswith("haproxy_")],
+        "docker_flow_listener": list(_declared_metrics(docker_flow)),
+    }
+
+
+def _declared_metrics(owner: object) -> Iterator[Metric]:
+    """Return the metrics that an object has as attributes."""
+    for each in (each for each in vars(owner).values() if isinstance(each, MetricWrapperBase)):
+        (family,) = each.describe()
+        (collected,) = each.collect()
+        known = [sample.labels for sample in collected.samples]
+        labels = tuple((name, tuple(dict.fromkeys(one[name] for one in known))) for name in each._labelnames)  # noqa: SLF001
+        yield Metric(family.name + "_total" * (family.type == "counter"), family.type, labels, family.documentation)
+
+
+def _written_metrics(page: str) -> Iterator[Metric]:
+    """Return the metrics of a page in the Prometheus text format."""
+    for name, doc, type_, sample in re.findall(r"^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)\n(.*)", page, re.MULTILINE):
+        yield Metric(name, type_, tuple((label, ()) for label in re.findall(r'(\w+)="', sample)), doc)
+
+
+async def _statistics() -> str:
+    """Return statistics as HAProxy gives them, of one frontend, one backend and one server."""
+    head = (
+        "qcur qmax scur smax slim stot bin bout dreq ereq econ eresp wretr wredis weight chkfail downtime rate rate_lim"
+    )
+    head += " rate_max check_duration hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other req_tot"
+    columns = head.split()
+    rows = (",".join(("a", "b", "UP", str(kind), *"1" * len(columns))) for kind in range(3))
+    return "\n".join((",".join(("# pxname", "svname", "status", "type", *columns)), *rows, ""))
 
 
 def migrating() -> Mapping[str, list[dict[str, str]]]:
