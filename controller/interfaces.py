@@ -14,10 +14,12 @@ from controller.environment import service_variables
 from controller.errors import SourceUnavailableError
 from controller.forwarding import ForwardingKeeper
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.exporter import Exporter
 from controller.http.answering import Distribution
 from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate
 from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
 from controller.http.proxy_api import add_declared_services, add_put_certificates
@@ -135,6 +137,7 @@ def add_interfaces(
     add_docker_flow_proxy_api(app, proxy)
     add_declared_services(app, declaring, writers)
     add_put_certificates(app, certifying, writers)
+    add_exporter(app, Exporter(dataplane.internal_socket))
 
 
 class ListenerInterfaces:

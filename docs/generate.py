@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
 from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
@@ -218,6 +219,7 @@ def proxy_app() -> FastAPI:
     add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))
     add_declared_services(app, _NOTHING, writers)
     add_put_certificates(app, _NOTHING, writers)
+    add_exporter(app, _NOTHING)
     return app
 
 
@@ -266,6 +268,9 @@ def _operation(role: str, method: str, path: str, details: Mapping[str, Any], sc
 def _parameter(described: Mapping[str, Any]) -> Parameter:
     schema = described["schema"]
     bounds = [schema[name] for name in ("minimum", "maximum") if name in schema]
+    if schema["type"] == "array":
+        allowed = "any of " + ", ".join(f"`{each}`" for each in schema["items"]["enum"])
+        return Parameter(described["name"], described["in"], allowed, described.get("description", ""), "")
     allowed = _KINDS[schema["type"]]
     if bounds:
         allowed += f" from {bounds[0]:g} to {bounds[-1]:g}"
