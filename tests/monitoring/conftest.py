@@ -76,8 +76,10 @@ def served(config: dict[str, Any], folder: Path) -> Iterator[Prometheus]:
         process = subprocess.Popen(
             [command("prometheus"), *arguments, f"--web.listen-address={address}"], stdout=log, stderr=log
         )
+    made = Prometheus(f"http://{address}")
     try:
-        yield Prometheus(f"http://{address}")
+        eventually(lambda: ask(f"{made.url}/-/ready").is_success, "Prometheus is ready")
+        yield made
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -106,6 +108,5 @@ def world(swarm: Swarm) -> Swarm:
 def prometheus(world: Swarm, home: Path) -> Iterator[Prometheus]:
     """A Prometheus that knows all of them."""
     with served(scraping(world), home) as made:
-        eventually(lambda: ask(f"{made.url}/-/ready").is_success, "Prometheus is ready")
         eventually(made.knows_rates, "everything was scraped")
         yield made
