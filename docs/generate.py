@@ -370,13 +370,30 @@ def _written_metrics(page: str) -> Iterator[Metric]:
 
 async def _statistics() -> str:
     """Return statistics as HAProxy gives them, of one frontend, one backend and one server."""
-    head = (
-        "qcur qmax scur smax slim stot bin bout dreq ereq econ eresp wretr wredis weight chkfail downtime rate rate_lim"
-    )
-    head += " rate_max check_duration hrsp_1xx hrsp_2xx hrsp_3xx hrsp_4xx hrsp_5xx hrsp_other req_tot"
-    columns = head.split()
-    rows = (",".join(("a", "b", "UP", str(kind), *"1" * len(columns))) for kind in range(3))
-    return "\n".join((",".join(("# pxname", "svname", "status", "type", *columns)), *rows, ""))
+    rows = (",".join(("a", "b", "UP", str(kind), *"1" * len(_COLUMNS))) for kind in range(3))
+    return "\n".join((",".join(("# pxname", "svname", "status", "type", *_COLUMNS)), *rows, ""))
+
+
+_COLUMNS = (
+    *(
+        "qcur",
+        "qmax",
+        "scur",
+        "smax",
+        "slim",
+        "stot",
+        "bin",
+        "bout",
+        "dreq",
+        "ereq",
+        "econ",
+        "eresp",
+        "wretr",
+        "wredis",
+    ),
+    *("weight", "chkfail", "downtime", "rate", "rate_lim", "rate_max", "check_duration", "req_tot"),
+    *(f"hrsp_{code}" for code in ("1xx", "2xx", "3xx", "4xx", "5xx", "other")),
+)
 
 
 def migrating() -> Mapping[str, list[dict[str, str]]]:

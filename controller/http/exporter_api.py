@@ -15,6 +15,14 @@ _RUNNING = need(503, "HAProxy does not answer")
 _Scope = Annotated[
     list[Part], Query(description="What of, as often as wanted; by default the process and its frontends.")
 ]
+_Names = Annotated[
+    str,
+    Query(
+        max_length=4096,
+        pattern="^[a-z0-9_,]*$",
+        description="The names of the metrics wanted, with commas between them (from HAProxy 3.0 on); by default all.",
+    ),
+]
 
 
 def add_exporter(app: FastAPI, exporter: Exporter) -> None:
@@ -25,8 +33,11 @@ def add_exporter(app: FastAPI, exporter: Exporter) -> None:
         summary="The metrics of HAProxy's own exporter, under its own names",
         **described("All that it tells", None, _RUNNING, VALID, media=[TEXT]),
     )
-    async def metrics(scope: _Scope = ["global", "frontend"]) -> Response:  # noqa: B006 - FastAPI copies it
-        page = exporter.page(scope)
+    async def exported(
+        scope: _Scope = ["global", "frontend"],  # noqa: B006 - FastAPI copies it
+        metrics: _Names = "",
+    ) -> Response:
+        page = exporter.page(scope, metrics)
         try:
             first = await anext(page, b"")
         except TemporaryError as error:

@@ -1,5 +1,6 @@
 """HAProxy's own exporter, by the proxy's API."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,10 @@ def test_every_haproxy_tells_its_own_metrics(version: str, make_proxy: MakeProxy
     assert f'\nhaproxy_backend_response_time_average_seconds{{proxy="web-be{backend}_0"}} ' in told.text
     assert f'\nhaproxy_server_response_time_average_seconds{{proxy="web-be{backend}_0",server="web"}} ' in told.text
     assert "haproxy_process_" not in told.text
+    told = proxy.get("/metrics/haproxy?scope=global&metrics=haproxy_process_idle_time_percent,haproxy_process_nbthread")
+    named = set(re.findall(r"^(haproxy_\w+)", told.text, re.MULTILINE))
+    assert named >= {"haproxy_process_idle_time_percent", "haproxy_process_nbthread"}
+    assert (len(named) > 2) == (version == "2.8")
     assert proxy.get("/metrics/haproxy?scope=secrets").status_code == 422
 
 
