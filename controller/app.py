@@ -43,7 +43,7 @@ from controller.interfaces import (
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.memory import give_back, keep_large_blocks_apart
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics, Metrics
 from controller.own_apis import ApiNames
 from controller.published import Published
 from controller.reconcile import Reconciler
@@ -163,8 +163,9 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
         PermanentError: the settings cannot be used.
     """
     _take_in_first_world()
-    metrics = Metrics()
+    metrics = ListenerMetrics()
     published = Published()
+    metrics.watch_replicas(published.replicas)
     if settings.without_effect:
         log.warning("Variables that change nothing", **settings.without_effect)
     docker = DockerSource(

@@ -15,16 +15,18 @@ from controller.environment import service_variables
 from controller.errors import SourceUnavailableError
 from controller.forwarding import ForwardingKeeper
 from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.exporter import Exporter
 from controller.http.answering import Distribution
 from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate
 from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
 from controller.http.proxy_api import add_declared_services, add_put_certificates
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
-from controller.metrics import Metrics
+from controller.metrics import SharedMetrics
 from controller.notifications.messages import Vocabulary, is_running
 from controller.notifications.metrics import DockerFlowMetrics
 from controller.notifications.nodes import NO_HOSTNAMES, Hostnames, NodeNames
@@ -136,13 +138,20 @@ def add_interfaces(
     add_docker_flow_proxy_api(app, proxy)
     add_declared_services(app, declaring, writers)
     add_put_certificates(app, certifying, writers)
+    add_exporter(app, Exporter(dataplane.internal_socket))
 
 
 class ListenerInterfaces:
     """DFSL's paths and notifications, and the declaring of services, on a listener."""
 
     def __init__(
-        self, settings: ListenerSettings, docker: DockerSource, published: Published, metrics: Metrics, *, secrets: Path
+        self,
+        settings: ListenerSettings,
+        docker: DockerSource,
+        published: Published,
+        metrics: SharedMetrics,
+        *,
+        secrets: Path,
     ) -> None:
         self._docker = docker
         self._published = published

@@ -21,7 +21,7 @@ def machine_for(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine
         maxconn=settings.maxconn or limits.maxconn,
         fd_hard_limit=limits.fd_hard_limit,
         runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
+        internal_socket=str(dataplane.internal_socket),
         quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
         error_files=find_error_files(settings.errorfiles_dir),
     )

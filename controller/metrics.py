@@ -1,12 +1,14 @@
 """Metrics: every one of them, declared once. Labels are bounded: never a host, a path or an address."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from controller.changes import Applied, Outcome, ReloadReason
+from controller.published import ReplicaState
 from models.certificates import CertificateList
 from models.conditions import ConditionType
 
@@ -17,25 +19,78 @@ _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it doubles the series and tells nothing
 
 
-class Metrics:
-    """The metrics of one process, in a registry of their own.
+class SharedMetrics:
+    """The metrics that both roles have, in a registry of one process; ``stages`` are those that a round has.
 
     All label values that are known beforehand start at 0, so that ``rate()`` works from the first scrape.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stages: Iterable[str]) -> None:
         self.registry = CollectorRegistry()
-        self._reconciles = Counter(
-            "swarmgate_reconcile",
-            "Reconciles by how HAProxy was updated.",
-            ["outcome"],
-            registry=self.registry,
-        )
         self._stages = Histogram(
             "swarmgate_reconcile_stage_duration_seconds",
             "Time spent in each stage of a reconcile.",
             ["stage"],
             buckets=_FAST,
+            registry=self.registry,
+        )
+        self._staleness = Gauge(
+            "swarmgate_source_staleness_seconds",
+            "Time since the source of the world was last read in full; infinite before the first time.",
+            registry=self.registry,
+        )
+        for stage in stages:
+            self._stages.labels(stage)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Measure the time spent in one stage (one of `STAGES`)."""
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).observe(perf_counter() - started)
+
+    def watch_staleness(self, seconds: Callable[[], float]) -> None:
+        """Have the staleness of the source computed at each scrape."""
+        self._staleness.set_function(seconds)
+
+
+class ListenerMetrics(SharedMetrics):
+    """The listener's metrics."""
+
+    def __init__(self) -> None:
+        super().__init__(("source",))
+        self._replicas = Gauge(
+            "swarmgate_replicas",
+            "Proxies that ask this listener: converged, awaited (they will converge), or absent (neither).",
+            ["state"],
+            registry=self.registry,
+        )
+
+    def watch_replicas(self, replicas: Callable[[], Iterable[ReplicaState]]) -> None:
+        """Have the proxies counted by state at each scrape."""
+        for state in ("converged", "awaited", "absent"):
+            self._replicas.labels(state).set_function(partial(_count, replicas, state))
+
+
+def _count(replicas: Callable[[], Iterable[ReplicaState]], state: str) -> int:
+    return sum(_state(replica) == state for replica in replicas())
+
+
+def _state(replica: ReplicaState) -> str:
+    return "converged" if replica.converged else "awaited" if replica.awaited else "absent"
+
+
+class Metrics(SharedMetrics):
+    """The proxy's metrics."""
+
+    def __init__(self) -> None:
+        super().__init__(STAGES)
+        self._reconciles = Counter(
+            "swarmgate_reconcile",
+            "Reconciles by how HAProxy was updated.",
+            ["outcome"],
             registry=self.registry,
         )
         self._programmed = Histogram(
@@ -56,19 +111,14 @@ class Metrics:
             ["reason"],
             registry=self.registry,
         )
-        self._staleness = Gauge(
-            "swarmgate_source_staleness_seconds",
-            "Time since the source of the world was last read in full.",
-            registry=self.registry,
-        )
         self._last_attempt = Gauge(
             "swarmgate_reconcile_last_attempt_timestamp_seconds",
-            "When the last reconcile began.",
+            "When the last reconcile began; 0 before the first one.",
             registry=self.registry,
         )
         self._last_success = Gauge(
             "swarmgate_reconcile_last_success_timestamp_seconds",
-            "When a reconcile last ended well.",
+            "When a reconcile last ended well; 0 before the first time.",
             registry=self.registry,
         )
         self._old_workers = Gauge(
@@ -91,17 +141,6 @@ class Metrics:
             self._reconciles.labels(outcome.value)
         for reason in ReloadReason:
             self._reloads.labels(reason.value)
-        for stage in STAGES:
-            self._stages.labels(stage)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Measure the time spent in one stage (one of `STAGES`)."""
-        started = perf_counter()
-        try:
-            yield
-        finally:
-            self._stages.labels(name).observe(perf_counter() - started)
 
     def attempted(self) -> None:
         """Note that a reconcile begins."""
@@ -133,10 +172,6 @@ class Metrics:
         for entry in certificates.listed:
             self._not_after.labels(entry.certificate.id).set(entry.certificate.not_after.timestamp())
         self._rejected.set(len(certificates.rejected))
-
-    def watch_staleness(self, seconds: Callable[[], float]) -> None:
-        """Have the staleness of the source computed at each scrape."""
-        self._staleness.set_function(seconds)
 
     def old_workers(self, count: int) -> None:
         """Note how many former workers are still there."""

@@ -1,10 +1,11 @@
-"""Writes the pages of this folder that follow from the code: labels, variables, the API, and coming from Docker Flow.
+"""Writes the pages of this folder that follow from the code: labels, variables, the API, metrics, and more.
 
 ``python docs/generate.py`` writes them, ``--check`` only tells which are stale (exit status 1). What the code cannot
 know, the verdicts on Docker Flow's vocabulary, stands in ``migrating.yml``.
 """
 
 import ast
+import asyncio
 import inspect
 import json
 import re
@@ -20,17 +21,20 @@ from urllib.parse import urlencode
 import yaml
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
 from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
 from controller.http.swarm_listener_api import Listener, add_swarm_listener_api
 from controller.http.writers import Writers
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics, Metrics
+from controller.notifications.metrics import DockerFlowMetrics
 from models.conditions import ConditionType, Reason, type_of
 from models.declared import VARIABLE_PREFIX, variable_name
 from models.labels._table import EVERY_MODE, Row
@@ -44,7 +48,15 @@ from models.types import Allowed
 FOLDER = Path(__file__).parent
 _NOTHING: Any = None
 TESTS = FOLDER.parent / "tests"
-PAGES = ("labels.md", "settings.md", "conditions.md", "api.md", "migrating.md", "reliability.md")
+PAGES = (
+    "labels.md",
+    "settings.md",
+    "conditions.md",
+    "api.md",
+    "metrics.md",
+    "migrating.md",
+    "reliability.md",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +113,30 @@ class Fault:
     test: str
 
 
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric as Prometheus sees it; ``labels`` are names, each with the values that are known beforehand."""
+
+    name: str
+    type: str
+    labels: tuple[tuple[str, tuple[str, ...]], ...]
+    doc: str
+
+    @property
+    def unit(self) -> str:
+        """What its values are in, which its name says."""
+        return next((unit for part, unit in _UNITS.items() if part in self.name), "")
+
+
+_UNITS = {
+    "_timestamp_seconds": "seconds since 1970",
+    "_milliseconds": "milliseconds",
+    "_seconds": "seconds",
+    "_bytes": "bytes",
+    "_session_rate": "per second",
+}
+
+
 def pages() -> dict[str, str]:
     """Return the text of every generated page by its file name."""
     environment = Environment(
@@ -131,6 +167,7 @@ def pages() -> dict[str, str]:
         "listener": [each for each in variables(ListenerSettings) if each not in variables(Settings)],
         "apis": {role: operations(role, schema) for role, schema in schemas.items()},
         "bodies": bodies(*schemas.values()),
+        "metrics": metrics(),
         "migrating": verdicts,
         "faults": faults(),
         "known": {row["name"] for rows in verdicts.values() for row in rows},
@@ -207,12 +244,13 @@ def proxy_app() -> FastAPI:
     add_docker_flow_proxy_api(app, Proxy(**fields | {"writers": writers}))
     add_declared_services(app, _NOTHING, writers)
     add_put_certificates(app, _NOTHING, writers)
+    add_exporter(app, _NOTHING)
     return app
 
 
 def listener_app() -> FastAPI:
     """Return the listener's application, likewise."""
-    app = make_listener_app(_NOTHING, Gate(None, _NOTHING), Metrics(), _NOTHING)
+    app = make_listener_app(_NOTHING, Gate(None, _NOTHING), ListenerMetrics(), _NOTHING)
     fields: dict[str, Any] = dict.fromkeys(Listener.__dataclass_fields__, _NOTHING)
     add_swarm_listener_api(app, Listener(**fields))
     add_listener_declaring(app, _NOTHING, Writers(None, "token"))
@@ -255,6 +293,9 @@ def _operation(role: str, method: str, path: str, details: Mapping[str, Any], sc
 def _parameter(described: Mapping[str, Any]) -> Parameter:
     schema = described["schema"]
     bounds = [schema[name] for name in ("minimum", "maximum") if name in schema]
+    if schema["type"] == "array":
+        allowed = "any of " + ", ".join(f"`{each}`" for each in schema["items"]["enum"])
+        return Parameter(described["name"], described["in"], allowed, described.get("description", ""), "")
     allowed = _KINDS[schema["type"]]
     if bounds:
         allowed += f" from {bounds[0]:g} to {bounds[-1]:g}"
@@ -347,6 +388,64 @@ def _faults_of(path: Path) -> Iterator[Fault]:
                 more = {str(each.arg): str(ast.literal_eval(each.value)) for each in call.keywords}
                 lost = more.pop("lost", "nothing")
                 yield Fault(area, what, lost, tuple(more.items()), test)
+
+
+def metrics() -> Mapping[str, list[Metric]]:
+    """Return every metric by whose it is, in the order of their declarations."""
+    proxy, listener = Metrics(), ListenerMetrics()
+    listener.watch_replicas(list)
+    docker_flow = DockerFlowMetrics(listener.registry)
+    of_haproxy = list(_written_metrics(asyncio.run(HAProxyMetrics(_statistics).scrape()).decode()))
+    return {
+        "proxy": [*_declared_metrics(proxy), *(each for each in of_haproxy if each.name.startswith("swarmgate_"))],
+        "listener": list(_declared_metrics(listener)),
+        "docker_flow_proxy": [each for each in of_haproxy if each.name.startswith("haproxy_")],
+        "docker_flow_listener": list(_declared_metrics(docker_flow)),
+    }
+
+
+def _declared_metrics(owner: object) -> Iterator[Metric]:
+    """Return the metrics that an object has as attributes."""
+    for each in (each for each in vars(owner).values() if isinstance(each, MetricWrapperBase)):
+        (family,) = each.describe()
+        (collected,) = each.collect()
+        known = [sample.labels for sample in collected.samples]
+        labels = tuple((name, tuple(dict.fromkeys(one[name] for one in known))) for name in each._labelnames)  # noqa: SLF001
+        yield Metric(family.name + "_total" * (family.type == "counter"), family.type, labels, family.documentation)
+
+
+def _written_metrics(page: str) -> Iterator[Metric]:
+    """Return the metrics of a page in the Prometheus text format."""
+    for name, doc, type_, sample in re.findall(r"^# HELP (\S+) (.*)\n# TYPE \S+ (\S+)\n(.*)", page, re.MULTILINE):
+        yield Metric(name, type_, tuple((label, ()) for label in re.findall(r'(\w+)="', sample)), doc)
+
+
+async def _statistics() -> str:
+    """Return statistics as HAProxy gives them, of one frontend, one backend and one server."""
+    rows = (",".join(("a", "b", "UP", str(kind), *"1" * len(_COLUMNS))) for kind in range(3))
+    return "\n".join((",".join(("# pxname", "svname", "status", "type", *_COLUMNS)), *rows, ""))
+
+
+_COLUMNS = (
+    *(
+        "qcur",
+        "qmax",
+        "scur",
+        "smax",
+        "slim",
+        "stot",
+        "bin",
+        "bout",
+        "dreq",
+        "ereq",
+        "econ",
+        "eresp",
+        "wretr",
+        "wredis",
+    ),
+    *("weight", "chkfail", "downtime", "rate", "rate_lim", "rate_max", "check_duration", "req_tot"),
+    *(f"hrsp_{code}" for code in ("1xx", "2xx", "3xx", "4xx", "5xx", "other")),
+)
 
 
 def migrating() -> Mapping[str, list[dict[str, str]]]:

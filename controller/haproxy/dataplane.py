@@ -86,6 +86,11 @@ class HAProxyDataplane:
         """The socket that the configuration has to name."""
         return self.process.runtime_socket
 
+    @property
+    def internal_socket(self) -> Path:
+        """The socket that the configuration has to give to the controller alone."""
+        return self.runtime_socket.with_name("internal.sock")
+
     async def configuration(self) -> str:
         """Return the text of ``haproxy.cfg`` as HAProxy would load it now; it holds passwords.
 

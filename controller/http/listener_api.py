@@ -17,7 +17,7 @@ from controller.http.answers.needs import LISTENER_TOKEN, VALID, described, need
 from controller.http.answers.probes import Readiness
 from controller.http.common import make_app
 from controller.http.writers import bearer, is_by_tls, is_token
-from controller.metrics import Metrics
+from controller.metrics import SharedMetrics
 from controller.published import Published, ReplicaState, Report, Version
 from models.snapshot import Snapshot
 
@@ -70,7 +70,7 @@ class Gate:
 
 
 def make_listener_app(
-    published: Published, gate: Gate, metrics: Metrics, readiness: Callable[[], Readiness]
+    published: Published, gate: Gate, metrics: SharedMetrics, readiness: Callable[[], Readiness]
 ) -> FastAPI:
     """Return the listener's application."""
     app = make_app("Swarmgate listener", readiness=readiness, registry=metrics.registry)

@@ -25,7 +25,7 @@ from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
 from controller.http.serving import make_server
 from controller.http.writers import Writers
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics
 from controller.published import Published
 from models.declared import DECLARED_ID, declared_service
 from models.snapshot import Snapshot, StoredCertificate
@@ -51,6 +51,9 @@ PROXY = (
     Asked("proxy", "GET", "/readyz", 200),
     Asked("alone", "GET", "/readyz", 503),
     Asked("proxy", "GET", "/metrics", 200),
+    Asked("proxy", "GET", "/metrics/haproxy", 200, query={"scope": "backend"}),
+    Asked("proxy", "GET", "/metrics/haproxy", 422, query={"scope": "secrets"}),
+    Asked("alone", "GET", "/metrics/haproxy", 503),
     Asked("proxy", "GET", "/v1/services", 200),
     Asked("proxy", "GET", SERVICE, 200, "web"),
     Asked("proxy", "GET", SERVICE, 404),
@@ -221,7 +224,7 @@ def late_listener() -> Iterator[str]:
     published = Published()
     kept = declared_service("kept", {}, id_=DECLARED_ID + "kept")
     published.publish(Snapshot(services=(kept,), certificates=(StoredCertificate(name="kept", content="x"),)))
-    app = make_listener_app(published, Gate(None, nobody), Metrics(), lambda: Readiness(ready=True))
+    app = make_listener_app(published, Gate(None, nobody), ListenerMetrics(), lambda: Readiness(ready=True))
     declaring = ListenerDeclaring(Obliging(), published, lambda _reason: None, limit=0.01)  # type: ignore[arg-type]
     add_listener_declaring(app, declaring, Writers(SecretStr("may change things")))
     port = free_port()

@@ -19,7 +19,7 @@ from controller.declarations import Receipt
 from controller.http.answering import DISTRIBUTED, Answer, Distribution
 from controller.http.answers.probes import Readiness
 from controller.http.listener_api import Gate, make_listener_app
-from controller.metrics import Metrics
+from controller.metrics import ListenerMetrics
 from controller.published import Published, Report
 from models.snapshot import Snapshot
 
@@ -108,7 +108,7 @@ async def test_a_poll_ends_with_whoever_asked() -> None:
     published = Published()
     published.publish(NEW)
     gate = Gate(SecretStr(TOKEN), no_addresses)
-    app = make_listener_app(published, gate, Metrics(), lambda: Readiness(ready=True))
+    app = make_listener_app(published, gate, ListenerMetrics(), lambda: Readiness(ready=True))
     query = f"wait=30&replica=a&programmed={OLD.digest}".encode()
     headers = [(b"if-none-match", NEW.digest.encode()), (b"authorization", f"Bearer {TOKEN}".encode())]
     scope = {"type": "http", "method": "GET", "path": "/v1/snapshot", "headers": headers, "client": ("192.0.2.1", 1)}

@@ -444,6 +444,8 @@ class FakeDocker:
             return 200, [each for each in found if _service_matches(each, filters)]
         if path == "/tasks":
             return self._lookup_tasks(filters)
+        if path == "/networks":
+            return 200, [{"Id": f"id-{each}", "Name": each, "Scope": "swarm"} for each in self._networks]
         return 404, {"message": "page not found"}
 
     def _lookup_tasks(self, filters: Filters) -> tuple[int, Any]:
