@@ -4,7 +4,7 @@ Source: Traefik's documentation, "Swarm" among the providers, "Rules & Priority"
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.migrating.body import Body
 from controller.migrating.traefik_middlewares import KINDS, RESTRICTING, UNKNOWN, redirects_to_https
@@ -77,7 +77,7 @@ def _tell_owners(drafts: Sequence[Draft]) -> None:
         for user in drafts:
             for label, outcome in list(user.told.items()):
                 if label in owner.given and label not in user.given and label not in owner.told:
-                    owner.told[label] = outcome
+                    owner.told[label] = replace(outcome, text=f"{outcome.text} (service {user.service})")
         for label in owner.given:
             if ".middlewares." in label.lower() and label not in owner.told:
                 owner.untranslated(label, "no router in this file that could be translated uses it")
