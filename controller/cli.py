@@ -19,6 +19,7 @@ from controller import healthcheck as container_healthcheck
 from controller import init as container_init
 from controller.app import run_listener, run_proxy
 from controller.commands import labels as label_reference
+from controller.commands import migrate as migration_report
 from controller.commands import status as status_report
 from controller.demo import run_demo
 from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
@@ -27,6 +28,9 @@ from controller.linting.findings import Severity
 from controller.linting.formats import WRITERS, Format
 from controller.linting.lint import lint as run_lint
 from controller.logs import set_up_logs
+from controller.migrating.migrate import Origin
+from controller.migrating.migrate import migrate as run_migrate
+from controller.sources.strict_yaml import DocumentError
 from models.service import TABLE
 
 cli = typer.Typer(
@@ -196,6 +200,41 @@ def lint(
         told = ", ".join(f"{counts[each]} {each.value}{'s' * (counts[each] != 1)}" for each in Severity)
         sys.stderr.write(f"{len(files)} file{'s' * (len(files) != 1)} checked: {told}\n")
     raise typer.Exit(int(bool(counts[Severity.ERROR] or (strict and counts[Severity.WARNING]))))
+
+
+@cli.command()
+def migrate(
+    file: Annotated[Path, typer.Argument(help="A stack file.", exists=True, dir_okay=False)],
+    *,
+    output: Annotated[Path | None, typer.Option(help="Write the file there instead of to standard output.")] = None,
+    origin: Annotated[
+        Origin | None, typer.Option("--from", help="The proxy whose labels are translated; all of them by default.")
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Take out the labels that were translated.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give the services of a stack file labels of Swarmgate by those they have of Traefik, EasyHAProxy or Caddy.
+
+    Both proxies can run side by side, for the labels that were there stay, unless there is --replace. What became of
+    each label is told on standard error. Exit status 1 if a label was not translated, 2 if the file cannot be read.
+    """
+    try:
+        migrated = run_migrate(_text(file), [origin] if origin else [*Origin], replace=replace)
+    except DocumentError as error:
+        _fail(f"{file}: {error}", status=2)
+    if output:
+        _write(output, migrated.text)
+    else:
+        sys.stdout.write(migrated.text)
+    sys.stderr.write((migration_report.as_json if as_json else migration_report.as_text)(migrated.translations))
+    raise typer.Exit(int(not migrated.is_whole))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}", status=2)
 
 
 def _text(file: Path) -> str:

@@ -4,10 +4,12 @@ Pure. Errors are `ValueError` with the line in their text.
 """
 
 import re
-from collections.abc import Hashable, Iterator
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, TypeVar
 
 import yaml
+
+T = TypeVar("T")
 
 
 class DocumentError(ValueError):
@@ -96,8 +98,21 @@ def load(text: str) -> object:
     Raises:
         DocumentError: it is no such YAML.
     """
+    return _read(text, yaml.load)
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return a document as its nodes, which know where in the text they stand; None if it is empty.
+
+    Raises:
+        DocumentError: it is no such YAML.
+    """
+    return _read(text, yaml.compose)
+
+
+def _read(text: str, read: Callable[[str, type[_Loader]], T]) -> T:
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  a subclass of the safe loader
+        return read(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
