@@ -19,6 +19,8 @@ Objection = Callable[[frozenset[str]], Awaitable[ConfigRejectedError | None]]
 """Asks HAProxy about the configuration without some services; None if it would load that."""
 Group = tuple[str, ...]
 """Services that bring the same lines: all of them are good or bad."""
+_MANY, _PARTS = 200, 4
+"""So many groups are asked about in so many parts."""
 
 
 def named_by_haproxy(error: ConfigRejectedError, rendered: Rendered) -> dict[str, str]:
@@ -72,6 +74,7 @@ class Inquiry:
     """Asks HAProxy about services alone, all at once and then, where it names nobody, about one half and the other.
 
     Without names, a bad one among n costs two questions at most each time n doubles; all good ones cost one together.
+    Many are asked about in some parts: a question costs as much as it is long, and several are answered at once.
     ``found`` are the bad ones with HAProxy's words.
     """
 
@@ -82,7 +85,9 @@ class Inquiry:
 
     async def about(self, services: Sequence[str]) -> None:
         """Find the bad ones among services, beside those that are found."""
-        await self._ask(self.suspects.groups(name for name in services if name not in self.found))
+        groups = self.suspects.groups(name for name in services if name not in self.found)
+        parts = _PARTS if len(groups) >= _MANY else 1
+        await asyncio.gather(*(self._ask(groups[part::parts]) for part in range(parts)))
 
     async def _ask(self, groups: Sequence[Group]) -> None:
         if refusal := await self._refusal(groups):

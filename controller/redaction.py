@@ -6,7 +6,11 @@ from collections.abc import Iterator
 HIDDEN = "(hidden)"
 _NOTE = re.compile(r" +# (?P<count>\d+) lines of \S.*:")
 _WRITTEN_BY_SOMEBODY = re.compile(r"(?P<shown> *\S+)(?P<hidden> +\S.*)")
-_SUSPECTS = ("user ", "stats ", "http-", "# ")
+_KINDS = ("request", "response", "after-response")
+_SUSPECTS = (
+    *("user ", "stats auth ", "# "),
+    *(f"http-{kind} {verb}-header " for kind in _KINDS for verb in ("add", "set", "replace")),
+)
 """What the lines begin with that have to be looked at closely: few of many thousand."""
 _SECRETS = (
     re.compile(r"(?P<shown> *user \S+ (?:insecure-)?password)(?P<hidden> .+)"),
@@ -44,13 +48,14 @@ def redacted_words(words: str, configuration: str) -> str:
     secrets = {
         part
         for _, hidden in _parts(configuration)
+        if hidden
         for pattern in (_BETWEEN_WORDS, _BETWEEN_PARTS)
         for part in pattern.split(hidden)
-        if len(part) >= _SHORTEST and not _PLAIN.fullmatch(part)
+        if len(part) >= _SHORTEST and part in words and not _PLAIN.fullmatch(part)
     }
     for secret in sorted(secrets, key=lambda text: (-len(text), text)):
         words = words.replace(secret, HIDDEN)
-    if plain := _plain_secrets(configuration):
+    if _QUOTED.search(words) and (plain := _plain_secrets(configuration)):
         some = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(plain, key=len, reverse=True)))})(?![\w-])")
         words = _QUOTED.sub(lambda quoted: some.sub(HIDDEN, quoted[0]), words)
     return words
@@ -74,5 +79,5 @@ def _parts(configuration: str) -> Iterator[tuple[str, str]]:
         patterns = (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS
         match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
         yield (match["shown"], match["hidden"]) if match else (line, "")
-        note = _NOTE.fullmatch(line)
+        note = _NOTE.fullmatch(line) if "# " in line else None
         written = int(note["count"]) if note else max(0, written - 1)
