@@ -34,7 +34,7 @@ from controller.sources.decode import (
 from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
-from controller.sources.unread import Stirred, Unread, poll_interval
+from controller.sources.unread import MOST_SERVICES, Stirred, Unread, poll_interval
 from models.declared import joined
 from models.settings.listener import LONGEST_POLLING
 from models.snapshot import Snapshot
@@ -280,11 +280,13 @@ class DockerSource(HealthRecord):
     def _until_poll(self) -> float:
         """Return the seconds until something has to be read without an event."""
         now = self._clock()
+        unsettled = self._stirred.unsettled(self._world, now)
         interval = poll_interval(
             self._world if self.error is None else Snapshot(),
             since_stirred=self._stirred.since(now),
             since_change=now - self._changed_at,
             slow=self._slow_poll,
+            are_few=self._follows_events and unsettled is not None and len(unsettled) <= MOST_SERVICES,
         )
         return max(0.0, min(self._polled_at + interval, self._polled_whole_at + self._slow_poll) - now)
 

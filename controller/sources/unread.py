@@ -9,10 +9,13 @@ from collections.abc import Iterable
 
 from models.snapshot import Snapshot
 
+CLOSE_POLL = 0.2
+"""Seconds between readings of a few services while their tasks are coming and going, as they do at any moment."""
 FAST_POLL = 1.0
-"""Seconds between readings while tasks are coming and going."""
+"""Seconds between readings of many, and when most of what was to follow an event has followed."""
+JUST_STIRRED = 3.0
 STIRRED = 15.0
-"""Seconds after an event during which tasks are expected to follow."""
+"""Seconds after an event during which tasks are expected to follow, and to follow soon."""
 MOST_SERVICES = 200
 """So many services are asked for one by one: with more, asking for everything is as cheap for the engine."""
 
@@ -65,14 +68,19 @@ class Stirred:
         return frozenset(self._services).union(service.id for service in snapshot.services if service.converging)
 
 
-def poll_interval(snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float) -> float:
-    """Seconds until tasks should be read again.
+def poll_interval(
+    snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float, are_few: bool
+) -> float:
+    """Seconds until tasks should be read again, of a few services or of all.
 
-    About one while a rolling update runs or shortly after an event. A service that lacks tasks starts the same
-    way, but one that lacks them for long is stuck (an image that is missing, no node that fits) rather than
-    converging: the longer nothing changes, the slower.
+    Very few while a rolling update runs or shortly after an event: a task that Swarm means to stop gets its signal a
+    moment later. A service that lacks tasks starts the same way, but one that lacks them for long is stuck (an image
+    that is missing, no node that fits) rather than converging: the longer nothing changes, the slower.
     """
-    if since_stirred < STIRRED or any(service.updating for service in snapshot.services):
+    is_updating = any(service.updating for service in snapshot.services)
+    if are_few and (is_updating or since_stirred < JUST_STIRRED):
+        return min(CLOSE_POLL, slow)
+    if is_updating or since_stirred < STIRRED:
         return min(FAST_POLL, slow)
     if snapshot.converging:
         return min(slow, max(FAST_POLL, since_change / 10))

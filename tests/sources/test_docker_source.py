@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -403,6 +404,7 @@ async def test_the_timer_is_fast_after_an_event_and_slow_when_all_is_quiet(
     docker: FakeDocker, source: DockerSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unread, "STIRRED", 0.3)
+    monkeypatch.setattr(unread, "JUST_STIRRED", 0.3)
     monkeypatch.setattr(unread, "FAST_POLL", 0.05)
     docker.add_service("web", OPTED_IN)
     async with watching(source) as watched:
@@ -426,18 +428,22 @@ def world(*, replicas: int = 1, running: int = 1, updating: bool = False) -> Sna
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "since_stirred", "since_change", "expected"),
+    ("snapshot", "since_stirred", "since_change", "expected", "of_many"),
     [
-        pytest.param(world(), 100, 100, 5, id="all is quiet"),
-        pytest.param(world(), 14, 100, 1, id="something has just happened"),
-        pytest.param(world(updating=True), 100, 100, 1, id="a rolling update"),
-        pytest.param(world(replicas=2), 100, 3, 1, id="a task is missing"),
-        pytest.param(world(replicas=2), 100, 30, 3, id="a task has been missing for a while"),
-        pytest.param(world(replicas=2), 100, 3000, 5, id="a task will not come"),
+        pytest.param(world(), 100, 100, 5, 5, id="all is quiet"),
+        pytest.param(world(), 2, 100, 0.2, 1, id="something has just happened"),
+        pytest.param(world(), 14, 100, 1, 1, id="something has happened"),
+        pytest.param(world(updating=True), 100, 100, 0.2, 1, id="a rolling update"),
+        pytest.param(world(replicas=2), 100, 3, 1, 1, id="a task is missing"),
+        pytest.param(world(replicas=2), 100, 30, 3, 3, id="a task has been missing for a while"),
+        pytest.param(world(replicas=2), 100, 3000, 5, 5, id="a task will not come"),
     ],
 )
-def test_poll_interval(snapshot: Snapshot, since_stirred: float, since_change: float, expected: float) -> None:
-    assert poll_interval(snapshot, since_stirred=since_stirred, since_change=since_change, slow=5) == expected
+def test_poll_interval(
+    snapshot: Snapshot, since_stirred: float, since_change: float, expected: float, of_many: float
+) -> None:
+    interval = partial(poll_interval, snapshot, since_stirred=since_stirred, since_change=since_change, slow=5)
+    assert (interval(are_few=True), interval(are_few=False)) == (expected, of_many)
 
 
 async def test_proxy_addresses_are_those_of_exactly_this_service(docker: FakeDocker, source: DockerSource) -> None:
