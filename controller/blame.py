@@ -19,7 +19,7 @@ Objection = Callable[[frozenset[str]], Awaitable[ConfigRejectedError | None]]
 """Asks HAProxy about the configuration without some services; None if it would load that."""
 Group = tuple[str, ...]
 """Services that bring the same lines: all of them are good or bad."""
-_MANY, _PARTS = 200, 4
+_MANY, _PARTS = 500, 4
 """So many groups are asked about in so many parts."""
 
 

@@ -8,7 +8,6 @@ does not load them.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -185,28 +184,48 @@ class HAProxyDataplane:
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start:
-            return await self._load(rendered, self.process.start, Applied(Outcome.START))
+            return await self._start(rendered)
         if plan.reload_reasons:
             return await self._reload(rendered, plan.reload_reasons)
         return await self._change(plan, rendered)
 
-    async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
+    async def _start(self, rendered: Rendered) -> Applied:
+        """Write the files, and have HAProxy start with them while another one checks them, so that it is there sooner.
+
+        Nothing is lost if it does not like them, for nothing runs yet.
+        """
+        previous = self._generations.current()
+        generation = await self._write(rendered)
+        self._generations.switch(generation)
+        checked, started = await asyncio.gather(
+            validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit),
+            self.process.start(),
+            return_exceptions=True,
+        )
+        if checked is not None:
+            await self.process.stop()
+            self._generations.switch(previous)
+            self._generations.discard(generation)
+            raise checked
+        if started is not None:
+            raise started
+        self._generations.prune()
+        return Applied(Outcome.START)
+
+    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
         previous = self._generations.current()
         generation = await self._write(rendered)
         try:
             await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
             self._generations.switch(generation)
-            await load()
+            await self.process.reload()
         except ConfigRejectedError:
             self._generations.switch(previous)
             self._generations.discard(generation)
             raise
         self._generations.prune()
-        return applied
-
-    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
-        return await self._load(rendered, self.process.reload, Applied(Outcome.RELOAD, reload_reasons=reasons))
+        return Applied(Outcome.RELOAD, reload_reasons=reasons)
 
     async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
         previous = self._generations.current()
