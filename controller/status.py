@@ -25,6 +25,8 @@ from models.tables import Gathered, Table, changed_keys
 log = structlog.get_logger()
 
 _CONDITION = TypeAdapter(Condition)
+_MOST_TOLD = 100
+"""Services that are told one by one when all of them are new: of more, a start tells the number."""
 _EVENTS = {
     NoticeReason.DEPRECATED_LABEL: "Service has a deprecated label",
     NoticeReason.LABEL_WITHOUT_EFFECT: "Service has a label without effect",
@@ -182,6 +184,13 @@ class StatusStore:
         suspects = _touched(self.desired, desired)
         backends = self._backends(desired.backends_by_name)
         news = {name: footprint_of(desired, backends[name]) for name in suspects if name in backends}
+        if not self.footprints and len(news) > _MOST_TOLD:
+            log.info("Services added", count=len(news), haproxy_updated_by=applied.outcome.value)
+        else:
+            self._log_footprints(suspects, news, applied)
+        self.footprints = self.footprints.revised({name: news.get(name) for name in suspects})
+
+    def _log_footprints(self, suspects: AbstractSet[str], news: Mapping[str, Footprint], applied: Applied) -> None:
         for name in sorted(suspects):
             last, now = self.footprints.get(name), news.get(name)
             if last == now:
@@ -195,7 +204,6 @@ class StatusStore:
                 routes=list(shown.routes),
                 haproxy_updated_by=applied.outcome.value,
             )
-        self.footprints = self.footprints.revised({name: news.get(name) for name in suspects})
 
     def _log_certificates(self, certificates: CertificateList) -> None:
         """Tell what is wrong with certificates, once, and what is right again."""
