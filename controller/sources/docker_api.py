@@ -248,7 +248,8 @@ class DockerSource(HealthRecord):
         async with self._turn:
             if self._stuck and self._stuck.is_running:
                 raise SourceUnavailableError(
-                    f"Docker Engine at {self._connection.docker_host}: an earlier read still hangs"
+                    f"Docker Engine at {self._connection.docker_host}: an earlier read still hangs; "
+                    "is the engine overloaded or hanging?"
                 )
             connection = self._connection
             work = Work(lambda: _decoded(call, connection), name="docker-read")

@@ -17,6 +17,7 @@ from pathlib import Path
 import requests
 import urllib3
 from docker import APIClient
+from docker.constants import MINIMUM_DOCKER_API_VERSION
 from docker.errors import DockerException, NotFound
 from docker.tls import TLSConfig
 
@@ -24,7 +25,15 @@ from controller.errors import SourceUnavailableError
 
 Filters = Mapping[str, Sequence[str]]
 
-_FAULTS = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
+_FAULTS = (
+    DockerException,
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+)
 _CHUNK = 1 << 18
 _MOST_BYTES = 1 << 30
 """No Swarm is that large: an answer beyond it has no end."""
@@ -52,15 +61,8 @@ class DockerConnection:
             SourceUnavailableError: there is none, it is not a success, or it did not end in time.
         """
         with _explained(self):
-            response = self._get(path, filters, timeout=deadline - time.monotonic())
-            chunks, size = [], 0
-            for chunk in response.iter_content(_CHUNK):
-                chunks.append(chunk)
-                size += len(chunk)
-                if time.monotonic() > deadline or size > _MOST_BYTES:
-                    raise TimeoutError("the answer does not end")
-            self._response = None
-            return b"".join(chunks)
+            api = self._connected(deadline - time.monotonic())
+            return self._whole(api, f"/v{api.api_version}{path}", filters, deadline=deadline)
 
     def follow(self, path: str, filters: Filters, *, on_event: Callable[[str], None], silence: float) -> None:
         """Call ``on_event`` with ``""`` once connected, then with each line of the endless answer to ``GET path``.
@@ -71,7 +73,8 @@ class DockerConnection:
             SourceUnavailableError: the stream cannot be had.
         """
         with _explained(self):
-            response = self._get(path, filters, timeout=self._timeout)
+            api = self._connected(self._timeout)
+            response = self._get(api, f"/v{api.api_version}{path}", filters, timeout=self._timeout)
             _allow_silence(response, silence)
             on_event("")
             with suppress(*_FAULTS):  # However a stream ends, the caller opens the next one.
@@ -115,11 +118,22 @@ class DockerConnection:
         if api is not None:
             api.close()
 
-    def _get(self, path: str, filters: Filters, *, timeout: float) -> requests.Response:
-        api = self._connected(timeout)
+    def _whole(self, api: APIClient, path: str, filters: Filters, *, deadline: float) -> bytes:
+        """Return the body of the answer to ``GET path``."""
+        response = self._get(api, path, filters, timeout=deadline - time.monotonic())
+        chunks, size = [], 0
+        for chunk in response.iter_content(_CHUNK):
+            chunks.append(chunk)
+            size += len(chunk)
+            if time.monotonic() > deadline or size > _MOST_BYTES:
+                raise TimeoutError("the answer does not end")
+        self._response = None
+        return b"".join(chunks)
+
+    def _get(self, api: APIClient, path: str, filters: Filters, *, timeout: float) -> requests.Response:
         response = api.get(
-            f"{api.base_url}/v{api.api_version}{path}",
-            params={"filters": json.dumps(filters)},
+            f"{api.base_url}{path}",
+            params={"filters": json.dumps(filters)} if filters else {},
             stream=True,
             timeout=max(0.001, timeout),
         )
@@ -133,11 +147,17 @@ class DockerConnection:
     def _connected(self, timeout: float) -> APIClient:
         if self._api is None:
             _knock(self._docker_host, timeout)
-            # "auto" asks the engine for its version: old engines refuse new ones, and the other way round.
-            self._api = APIClient(
-                base_url=self._docker_host, version="auto", timeout=_whole_seconds(timeout), tls=self._tls
-            )
+            deadline = time.monotonic() + timeout
+            # The engine tells its version: old engines refuse new ones, and the other way round. It is asked here and
+            # not by the client ("auto"), which would wait for ever for an answer that never ends.
+            self._api = self._client(MINIMUM_DOCKER_API_VERSION, timeout)
+            told = json.loads(self._whole(self._api, "/version", {}, deadline=deadline))
+            self._api.close()
+            self._api = self._client(str(told["ApiVersion"]), timeout)
         return self._api
+
+    def _client(self, version: str, timeout: float) -> APIClient:
+        return APIClient(base_url=self._docker_host, version=version, timeout=_whole_seconds(timeout), tls=self._tls)
 
     @property
     def docker_host(self) -> str:

@@ -123,7 +123,7 @@ def test_what_it_answers(swarm: Swarm, told: Told, fault: Fault) -> None:
     with Clients(swarm.beside.http) as beside, Clients(swarm.behind.http) as behind:
         before = swarm.logged()
         # An answer without an end is one of many bytes: the first ones of a connection have few.
-        swarm.engine.fail(fault, "/services" if fault is Fault.TRICKLE else "")
+        swarm.engine.fail(fault, "")
         late = swarm.publish()
         swarm.stale(told, before)
         for clients in (beside, behind):
