@@ -8,6 +8,7 @@ does not load them.
 import asyncio
 import shutil
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -30,6 +31,8 @@ _log = structlog.get_logger(__name__)
 _QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
 _ALL_BUT_SERVERS, _SERVERS = 1 + 2, 4
 """Kinds of rows in statistics (Management guide 9.3, ``show stat``): of frontends and backends, and of servers."""
+_STATISTICS_LIMIT = 3.0
+"""Seconds to wait for them: whoever scrapes wants to know that HAProxy hangs, and has other metrics to read."""
 _RETIREMENT_DELAYS = (0.0, 0.02, 0.1)
 """Seconds before each attempt to delete: HAProxy closes a server's idle connections a moment after maintenance."""
 
@@ -109,7 +112,7 @@ class HAProxyDataplane:
         return f"{others}\n{rows}\n"
 
     async def _statistics(self, kinds: int) -> str:
-        async with session(self.runtime_socket, limit=self._command_limit) as runtime:
+        async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
             (answer,) = await runtime.ask(f"show stat -1 {kinds} -1")
         return answer
 
@@ -184,48 +187,28 @@ class HAProxyDataplane:
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start:
-            return await self._start(rendered)
+            return await self._load(rendered, self.process.start, Applied(Outcome.START))
         if plan.reload_reasons:
             return await self._reload(rendered, plan.reload_reasons)
         return await self._change(plan, rendered)
 
-    async def _start(self, rendered: Rendered) -> Applied:
-        """Write the files, and have HAProxy start with them while another one checks them, so that it is there sooner.
-
-        Nothing is lost if it does not like them, for nothing runs yet.
-        """
-        previous = self._generations.current()
-        generation = await self._write(rendered)
-        self._generations.switch(generation)
-        checked, started = await asyncio.gather(
-            validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit),
-            self.process.start(),
-            return_exceptions=True,
-        )
-        if checked is not None:
-            await self.process.stop()
-            self._generations.switch(previous)
-            self._generations.discard(generation)
-            raise checked
-        if started is not None:
-            raise started
-        self._generations.prune()
-        return Applied(Outcome.START)
-
-    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
+    async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
         previous = self._generations.current()
         generation = await self._write(rendered)
         try:
             await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
             self._generations.switch(generation)
-            await self.process.reload()
+            await load()
         except ConfigRejectedError:
             self._generations.switch(previous)
             self._generations.discard(generation)
             raise
         self._generations.prune()
-        return Applied(Outcome.RELOAD, reload_reasons=reasons)
+        return applied
+
+    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
+        return await self._load(rendered, self.process.reload, Applied(Outcome.RELOAD, reload_reasons=reasons))
 
     async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
         previous = self._generations.current()

@@ -217,17 +217,23 @@ class DockerSource(HealthRecord):
         self._take_over(self._decoder.decode(services, tasks))
 
     def _read_some(self, connection: DockerConnection, wanted: frozenset[str]) -> None:
-        deadline = time.monotonic() + self._timeout
-        named = tuple(sorted(wanted))
-        try:
-            services = connection.read("/services", {**self._opted_in, "id": named}, deadline=deadline)
-            # The engine refuses to tell the tasks of services that it does not know.
-            found = service_ids(services)
-            tasks = connection.read("/tasks", {**_RUNNING, "service": found}, deadline=deadline) if found else b"[]"
-            self._take_over(self._decoder.decode_some(named, services, tasks))
-        except (SourceUnavailableError, ValueError):
-            # A service was removed meanwhile, or this engine is asked in a way it does not like.
+        world = None
+        # A service was removed meanwhile, or this engine is asked in a way it does not like: then all are read.
+        with suppress(SourceUnavailableError, ValueError):
+            world = self._some(connection, tuple(sorted(wanted)))
+        if world is None:
             self._read_everything(connection)
+        else:
+            self._take_over(world)
+
+    def _some(self, connection: DockerConnection, named: tuple[str, ...]) -> Snapshot:
+        """Read these services and their tasks."""
+        deadline = time.monotonic() + self._timeout
+        services = connection.read("/services", {**self._opted_in, "id": named}, deadline=deadline)
+        # The engine refuses to tell the tasks of services that it does not know.
+        found = service_ids(services)
+        tasks = connection.read("/tasks", {**_RUNNING, "service": found}, deadline=deadline) if found else b"[]"
+        return self._decoder.decode_some(named, services, tasks)
 
     def _take_over(self, world: Snapshot) -> None:
         snapshot = self._joined(world, self._kept(self._configs))
