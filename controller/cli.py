@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.markup import escape
 
 from controller import healthcheck as container_healthcheck
 from controller import init as container_init
@@ -144,34 +145,40 @@ def status(
     Exit status 1 if anything is wrong with a service or the proxy is not ready, 2 if no proxy answers.
     """
 
-    def look() -> RenderableType:
-        found = _asked(url, service)
+    def shown(found: status_report.Status) -> RenderableType:
         now = datetime.now(UTC)
         return status_report.details(found, now) if service else status_report.overview(found, now)
 
-    if watch:
-        _watch(look)
     found = _asked(url, service)
-    if as_json:
+    if watch:
+        _watch(lambda: _unless_away(lambda: shown(status_report.ask_for(url, service))), first=shown(found))
+    elif as_json:
         Console().print_json(data=status_report.as_json(found, alone=service is not None))
     else:
-        Console().print(look())
+        Console().print(shown(found))
     raise typer.Exit(int(not found.is_good))
 
 
 def _asked(url: str, service: str | None) -> status_report.Status:
     try:
-        found = status_report.ask(url)
-        return found.of(service) if service else found
+        return status_report.ask_for(url, service)
     except TemporaryError as error:
         _fail(error, status=2)
     except status_report.UnknownServiceError as error:
         _fail(error, status=1)
 
 
-def _watch(look: Callable[[], RenderableType]) -> NoReturn:
+def _unless_away(look: Callable[[], RenderableType]) -> RenderableType:
+    """Look, or say why there is nothing to see now: whoever watches waits for it to come back."""
+    try:
+        return look()
+    except (TemporaryError, status_report.UnknownServiceError) as error:
+        return f"[red]{escape(str(error))}[/red]"
+
+
+def _watch(look: Callable[[], RenderableType], *, first: RenderableType) -> NoReturn:
     """Show something anew each second; end quietly upon Ctrl-C."""
-    with suppress(KeyboardInterrupt), Live(look(), console=Console(), auto_refresh=False, screen=False) as live:
+    with suppress(KeyboardInterrupt), Live(first, console=Console(), auto_refresh=False) as live:
         while True:
             time.sleep(1)
             live.update(look(), refresh=True)

@@ -76,6 +76,17 @@ def ask(url: str, *, timeout: float = 10.0) -> Status:
         ) from error
 
 
+def ask_for(url: str, service: str | None) -> Status:
+    """Ask for one service, or (None) for all.
+
+    Raises:
+        TemporaryError: no proxy answers.
+        UnknownServiceError: there is none of that name.
+    """
+    found = ask(url)
+    return found.of(service) if service else found
+
+
 def overview(status: Status, now: datetime) -> RenderableType:
     """Return all services in a table, one a line, with what is wrong; then what needs attention of certificates."""
     table = Table("Service", "State", "Since", "Routes", "Servers", "What to know")
