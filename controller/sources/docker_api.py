@@ -156,7 +156,7 @@ class DockerSource(HealthRecord):
         """
 
         def read(connection: DockerConnection) -> tuple[Kept, ...]:
-            return decode_configs(connection.read("/configs", _KEPT, deadline=time.monotonic() + self._timeout))
+            return decode_configs(connection.read("/configs", _KEPT, deadline=self._deadline()))
 
         return await self._read(read)
 
@@ -186,7 +186,7 @@ class DockerSource(HealthRecord):
         """
 
         def read(connection: DockerConnection) -> tuple[dict[str, str], ...]:
-            return decode_nodes(connection.read("/nodes", {}, deadline=time.monotonic() + self._timeout))
+            return decode_nodes(connection.read("/nodes", {}, deadline=self._deadline()))
 
         return await self._read(read)
 
@@ -205,30 +205,32 @@ class DockerSource(HealthRecord):
             self._connection = self._connect()
 
     def _read_everything(self, connection: DockerConnection) -> None:
+        self._take_over(self._everything(connection, self._deadline()))
+
+    def _read_some(self, connection: DockerConnection, wanted: frozenset[str]) -> None:
+        deadline, world = self._deadline(), None
+        # A service was removed meanwhile, or this engine is asked in a way it does not like: then all are read.
+        with suppress(SourceUnavailableError, ValueError):
+            world = self._some(connection, tuple(sorted(wanted)), deadline)
+        self._take_over(world or self._everything(connection, deadline))
+
+    def _deadline(self) -> float:
+        """Return when a reading that begins now has to be over."""
+        return time.monotonic() + self._timeout
+
+    def _everything(self, connection: DockerConnection, deadline: float) -> Snapshot:
         # A service that is updated between the two reads appears with old labels and new tasks, one that is
         # created or removed without tasks. Neither lasts: each such change is an event of its own, so that a
         # reading that began after it follows. Services come first so that the tasks, which nothing tells us
         # about, are the fresher part.
-        deadline = time.monotonic() + self._timeout
         services = connection.read("/services", self._opted_in, deadline=deadline)
         tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
         if self._with_declared:
             self._configs = connection.read("/configs", _KEPT, deadline=deadline)
-        self._take_over(self._decoder.decode(services, tasks))
+        return self._decoder.decode(services, tasks)
 
-    def _read_some(self, connection: DockerConnection, wanted: frozenset[str]) -> None:
-        world = None
-        # A service was removed meanwhile, or this engine is asked in a way it does not like: then all are read.
-        with suppress(SourceUnavailableError, ValueError):
-            world = self._some(connection, tuple(sorted(wanted)))
-        if world is None:
-            self._read_everything(connection)
-        else:
-            self._take_over(world)
-
-    def _some(self, connection: DockerConnection, named: tuple[str, ...]) -> Snapshot:
+    def _some(self, connection: DockerConnection, named: tuple[str, ...], deadline: float) -> Snapshot:
         """Read these services and their tasks."""
-        deadline = time.monotonic() + self._timeout
         services = connection.read("/services", {**self._opted_in, "id": named}, deadline=deadline)
         # The engine refuses to tell the tasks of services that it does not know.
         found = service_ids(services)
@@ -241,7 +243,7 @@ class DockerSource(HealthRecord):
             self._world, self._changed_at = snapshot, self._clock()
 
     def _read_addresses(self, connection: DockerConnection, service_name: str) -> frozenset[str]:
-        deadline = time.monotonic() + self._timeout
+        deadline = self._deadline()
         services = connection.read("/services", {"name": (service_name,)}, deadline=deadline)
         service_id = find_service_id(services, service_name)
         if service_id is None:
