@@ -4,6 +4,7 @@ Source: Traefik's documentation, "Swarm" among the providers, "Rules & Priority"
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from controller.migrating.body import Body
@@ -166,16 +167,30 @@ def _used(
             yield item, body
 
 
+@contextmanager
+def _told_of(draft: Draft, router: Body) -> Iterator[list[Route]]:
+    """Collect the routes of a router, which are kept if all of it can be translated; otherwise each label is named."""
+    routes = list[Route]()
+    try:
+        yield routes
+    except UntranslatableError as error:
+        for label, _ in router.options.values():
+            draft.untranslated(label, str(error))
+        return
+    if routes:
+        draft.routes += routes
+        _tell_of_router(draft, router)
+
+
 def _make_routes(service: _Service, router: Body, routers: Mapping[str, Body], middlewares: Mapping[str, Body]) -> None:
     draft = service.draft
-    try:
+    with _told_of(draft, router) as routes:
         _check_access(router)
         twin = _twin(router, routers, middlewares)
         if twin is not None:
             _redirect_twin(draft, router, twin, middlewares)
             return
         port = _target(router, service.of("http.services"), "http")
-        routes = list[Route]()
         for claim, notes in claims(router.value("rule")):
             route = Route(parts=set(router.labels(("middlewares", "service"))))
             for name, value in claim.items():
@@ -185,12 +200,6 @@ def _make_routes(service: _Service, router: Body, routers: Mapping[str, Body], m
             routes.append(route)
             for note in notes:
                 draft.note(note)
-    except UntranslatableError as error:
-        for label, _ in router.options.values():
-            draft.untranslated(label, str(error))
-        return
-    draft.routes += routes
-    _tell_of_router(draft, router)
 
 
 def _check_access(router: Body) -> None:
@@ -367,11 +376,10 @@ def _tell_of_router(draft: Draft, router: Body) -> None:
 
 def _make_connection_routes(service: _Service, router: Body, middlewares: Mapping[str, Body]) -> None:
     draft = service.draft
-    try:
+    with _told_of(draft, router) as routes:
         target = _target(router, service.of("tcp.services"), "tcp")
         port = target.take("loadbalancer.server.port")
         passthrough = _passes_through(router)
-        routes = list[Route]()
         for claim in connection_claims(router.value("rule"), passthrough=passthrough):
             route = Route(parts=set(router.labels(("middlewares", "service"))))
             for name, value in claim.items():
@@ -387,12 +395,6 @@ def _make_connection_routes(service: _Service, router: Body, middlewares: Mappin
                 )
             _add_connection_middlewares(route, router, middlewares)
             routes.append(route)
-    except UntranslatableError as error:
-        for label, _ in router.options.values():
-            draft.untranslated(label, str(error))
-        return
-    draft.routes += routes
-    _tell_of_router(draft, router)
 
 
 def _passes_through(router: Body) -> bool:
