@@ -5,11 +5,12 @@ It is a service's, or that of whoever set the proxy's variables.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from controller.errors import ConfigRejectedError, LoadRefusedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
-from controller.suspects import Suspects
+from controller.suspects import Suspects, unread
 from render.files import Rendered
 from render.origins import variable_of
 
@@ -63,10 +64,14 @@ async def blamed(
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """HAProxy's refusal of some services alone, and those that it names with its words."""
+    """HAProxy's refusal of some services alone: those that it names with its words, and those that it has not read.
+
+    It often reads no further than the first line that it refuses.
+    """
 
     error: ConfigRejectedError
     named: Mapping[str, str]
+    unread: AbstractSet[str]
 
 
 @dataclass(slots=True)
@@ -95,12 +100,33 @@ class Inquiry:
 
     async def _follow(self, groups: Sequence[Group], refusal: _Refusal | None) -> None:
         """Find the bad ones among groups that are refused together: those that are named, then the others."""
-        while refusal is not None and refusal.named.keys() - self.found.keys():
-            self.found |= refusal.named
-            groups = [group for group in groups if group[0] not in self.found]
+        while refusal is not None and self._take(groups, refusal):
+            await self._read_on(self._left(groups, refusal.unread))
+            groups = self._left(groups)
             refusal = await self._refusal(groups)
         if refusal is not None and not await self._is_nobodys():
             await self._divide(groups, refusal)
+
+    async def _read_on(self, groups: Sequence[Group]) -> None:
+        """Have HAProxy read on behind each bad one that it names."""
+        refusal = await self._refusal(groups)
+        while refusal is not None and self._take(groups, refusal):
+            groups = self._left(groups, refusal.unread)
+            refusal = await self._refusal(groups)
+
+    def _take(self, groups: Sequence[Group], refusal: _Refusal) -> bool:
+        """Take in those that are named, with all of their groups; return whether there are any news."""
+        known = len(self.found)
+        self.found |= refusal.named
+        for group in groups:
+            if (words := refusal.named.get(group[0])) is not None:
+                self.found |= dict.fromkeys(group, words)
+        return len(self.found) > known
+
+    def _left(self, groups: Sequence[Group], among: AbstractSet[str] | None = None) -> list[Group]:
+        """Return the groups that are not bad as far as is known, of those of some services."""
+        left = (group for group in groups if group[0] not in self.found)
+        return [group for group in left if among is None or group[0] in among]
 
     async def _divide(self, groups: Sequence[Group], refusal: _Refusal) -> None:
         """Find the bad ones among groups that are refused together without a name."""
@@ -125,7 +151,11 @@ class Inquiry:
             return None
         asked = self.suspects.alone(group[0] for group in groups)
         error = await _objection(self.check, asked)
-        return _Refusal(error, named_by_haproxy(error, asked)) if error else None
+        return _Refusal(error, named_by_haproxy(error, asked), _unread(error, asked)) if error else None
+
+
+def _unread(error: ConfigRejectedError, rendered: Rendered) -> AbstractSet[str]:
+    return unread(rendered, max(rejected_lines(error.output), default=0))
 
 
 async def _objection(check: Check, rendered: Rendered) -> ConfigRejectedError | None:

@@ -12,6 +12,8 @@ _SUSPECTS = (
     *(f"http-{kind} {verb}-header " for kind in _KINDS for verb in ("add", "set", "replace")),
 )
 """What the lines begin with that have to be looked at closely: few of many thousand."""
+_LINE = re.compile(r"\n(?P<line>.*)")
+_SUSPECT = re.compile(rf"\n(?P<line> *(?:{'|'.join(map(re.escape, _SUSPECTS))}).*)")
 _SECRETS = (
     re.compile(r"(?P<shown> *user \S+ (?:insecure-)?password)(?P<hidden> .+)"),
     re.compile(r"(?P<shown> *stats auth)(?P<hidden> .+)"),
@@ -63,21 +65,24 @@ def redacted_words(words: str, configuration: str) -> str:
 
 def _plain_secrets(configuration: str) -> set[str]:
     """Return the parts of secret values that look like words of HAProxy's own."""
-    lines = (line for line in configuration.split("\n") if line.lstrip(" ").startswith(_SUSPECTS))
+    lines = (suspect["line"] for suspect in _SUSPECT.finditer(f"\n{configuration}"))
     hidden = (match["hidden"] for line in lines for pattern in _SECRETS if (match := pattern.fullmatch(line)))
     parts = {part for text in hidden for part in _BETWEEN_PARTS.split(text)}
     return {part for part in parts if part and (len(part) < _SHORTEST or _PLAIN.fullmatch(part))} - _CONDITION
 
 
 def _parts(configuration: str) -> Iterator[tuple[str, str]]:
-    """Divide each line into what is shown and what is not."""
-    written = 0
-    for line in configuration.split("\n"):
-        if not written and not line.lstrip(" ").startswith(_SUSPECTS):
-            yield line, ""
-            continue
+    """Divide each line into what is shown and what is not; lines that hide nothing come together."""
+    text = f"\n{configuration}"
+    place, written = 0, 0
+    while found := (_LINE if written else _SUSPECT).search(text, place):
+        if place < found.start():
+            yield text[place + 1 : found.start()], ""
+        line, place = found["line"], found.end()
         patterns = (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS
         match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
         yield (match["shown"], match["hidden"]) if match else (line, "")
-        note = _NOTE.fullmatch(line) if "# " in line else None
+        note = _NOTE.fullmatch(line)
         written = int(note["count"]) if note else max(0, written - 1)
+    if place < len(text):
+        yield text[place + 1 :], ""

@@ -23,7 +23,7 @@ class Suspects:
         found: dict[tuple[str, ...], list[str]] = {}
         for service in services:
             if lines := self._lines.get(service):
-                found.setdefault(tuple(filter(None, map(_comparable, lines))), []).append(service)
+                found.setdefault(tuple(filter(None, lines)), []).append(service)
         return [tuple(group) for group in found.values()]
 
     def alone(self, services: Iterable[str]) -> Rendered:
@@ -32,16 +32,32 @@ class Suspects:
 
     @cached_property
     def _lines(self) -> Mapping[str, list[str]]:
-        """The lines of each service, by its name."""
+        """What is comparable of the lines of each service, by its name."""
         found: dict[str, list[str]] = {}
-        for service, line in _owned_lines(self.rendered):
-            found.setdefault(service, []).append(line)
+        first = 1
+        for block in self.rendered.blocks:
+            lines = block.text.split("\n")
+            if block.owners:
+                text = "\n".join(filter(None, map(_comparable, lines)))
+                for service in block.owners:
+                    found.setdefault(service, []).append(text)
+            else:
+                for service, line in _owned_lines(lines, first, self.rendered.owners):
+                    found.setdefault(service, []).append(_comparable(line))
+            first += len(lines)
         return found
 
 
-def _owned_lines(rendered: Rendered) -> Iterator[tuple[str, str]]:
-    owners = rendered.owners
-    for number, line in enumerate(rendered.config.split("\n"), start=1):
+def unread(rendered: Rendered, last: int) -> frozenset[str]:
+    """Return the services with lines behind the ``last`` that HAProxy has read, but for lines that it never refuses."""
+    lines = rendered.config.split("\n")[last:]
+    behind = (pair for pair in _owned_lines(lines, last + 1, rendered.owners) if not _OWN.match(pair[1]))
+    return frozenset(service for service, line in behind if line)
+
+
+def _owned_lines(lines: Iterable[str], first: int, owners: Mapping[int, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """Give each service with each of its lines; ``first`` is the number of the first line."""
+    for number, line in enumerate(lines, first):
         for service in owners.get(number, ()):
             yield service, line
 

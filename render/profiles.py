@@ -4,7 +4,7 @@ HAProxy 3.4 makes a backend at run time from such a section. They are named by t
 options share one, and a new service with known options needs no reload.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import lru_cache
 from types import ModuleType
@@ -113,10 +113,11 @@ def _profile(
         "identity": identity,
         "authority": authority_file(identity) if identity else None,
     }
-    slots = {slot: _slot(slot, families, context) for slot in SLOTS}
+    asked = tuple(context.items())
+    slots = {slot: _slot(slot, families, asked) for slot in SLOTS}
     is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode)
     lines = environment().get_template("profile.cfg.j2").render(context, slots=slots, plain=is_plain)
-    options = f"{_server_options(families, context)} {' '.join(_identity_options(context).split())}".strip()
+    options = f"{_server_options(families, asked)} {_identity_options(identity, context['authority'])}".strip()
     name = f"{mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
@@ -125,28 +126,35 @@ def _profile(
 @lru_cache
 def _plain_rules(mode: str) -> tuple[str, str]:
     """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
-    families, context = _all(()), {"mode": mode, "users": None, "template": ()}
+    families, context = _all(()), (("mode", mode), ("users", None), ("template", ()))
     return _slot("request", families, context), _slot("extra", families, context)
 
 
-def _slot(slot: str, families: _Families, context: dict[str, Any]) -> str:
-    return "".join(_fillings(slot, families, context))
+_Context = tuple[tuple[str, Hashable], ...]
+"""What a backend is besides its families, as items of a dictionary."""
 
 
-def _fillings(slot: str, families: _Families, context: dict[str, Any]) -> Iterator[str]:
-    for name, family in families:
-        if hasattr(_macros(name), slot):
-            yield str(getattr(_macros(name), slot)(family, context))
+def _slot(slot: str, families: _Families, context: _Context) -> str:
+    return "".join(_filling(slot, name, family, context) for name, family in families)
 
 
-def _server_options(families: _Families, context: dict[str, Any]) -> str:
+@lru_cache(maxsize=4096)
+def _filling(slot: str, name: str, family: Family, context: _Context) -> str:
+    """Return what a family fills a slot with: nothing, most often, or what it does for many others."""
+    macro = getattr(_macros(name), slot, None)
+    return str(macro(family, dict(context))) if macro else ""
+
+
+def _server_options(families: _Families, context: _Context) -> str:
     """Return what follows a server's address; what several families ask for is there once."""
-    fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
+    fillings = (" ".join(_filling("server", name, family, context).split()) for name, family in families)
     return " ".join(dict.fromkeys(filter(None, fillings)))
 
 
-def _identity_options(context: dict[str, Any]) -> str:
-    return environment().get_template("identity.cfg.j2").render(context)
+@lru_cache
+def _identity_options(identity: ServerIdentity | None, authority: str | None) -> str:
+    text = environment().get_template("identity.cfg.j2").render(identity=identity, authority=authority)
+    return " ".join(text.split())
 
 
 @lru_cache
