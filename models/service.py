@@ -61,8 +61,8 @@ class Destination(Frozen):
     @property
     def said(self) -> Iterator[tuple[str, Family]]:
         """The families that labels say something of, by name; the others are the very objects that all share."""
-        given = ((name, getattr(self, name)) for name in DESTINATION_FAMILIES)
-        return ((name, family) for name, family in given if family is not UNSAID[type(family)])
+        values = self.__dict__
+        return ((name, family) for name, unsaid in _UNSAID_BY_NAME if (family := values[name]) is not unsaid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +133,8 @@ UNSAID: Mapping[type[Family], Any] = MappingProxyType(
     }
 )
 """What a family is if no label of it is given."""
+
+_UNSAID_BY_NAME = tuple((name, UNSAID[model]) for name, model in DESTINATION_FAMILIES.items())
 
 TABLE: dict[str, Row] = {
     row.name: row for name, family in (SERVICE_FAMILIES | DESTINATION_FAMILIES).items() for row in rows_of(name, family)

@@ -11,7 +11,7 @@ so a new step given the whole world is the plain way to the same result.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -47,9 +47,14 @@ class Table(Mapping[K, V]):
 
     def revised(self, news: Mapping[K, V | None]) -> "Table[K, V]":
         """Return the table with other entries for some keys (None: without one); itself if nothing is different."""
-        look_up = self.look_up
-        former = {key: look_up(key) for key in news}
-        changed = {key: value for key, value in news.items() if _differ(former[key], value)}
+        former: Mapping[K, V | None] = _NOTHING
+        changed: Mapping[K, V | None]
+        if not self._size:
+            changed = {key: value for key, value in news.items() if value is not None}
+        else:
+            look_up = self.look_up
+            former = {key: look_up(key) for key in news}
+            changed = {key: value for key, value in news.items() if _differ(former[key], value)}
         if not changed:
             return self
         is_newest = self._newer is None and self._entries.changes < _MOST_CHANGES
@@ -58,7 +63,7 @@ class Table(Mapping[K, V]):
         after = Table[K, V](entries)
         after.made_from, after.changed = self.revision, changed.keys()
         if is_newest:
-            self._newer, self._former = after, {key: former[key] for key in changed}
+            self._newer, self._former = after, {key: former.get(key) for key in changed}
         return after
 
     def get(self, key: K, default: Any = None) -> Any:  # noqa: ANN401 - as a mapping has it
@@ -232,7 +237,10 @@ class Derived(Generic[K, V]):
         self._sources, self._again = sources, set()
         return self._table
 
-    def _made_of(self, key: K, look_ups: Iterable[Callable[[K], Any]]) -> V | None:
+    def _made_of(self, key: K, look_ups: Sequence[Callable[[K], Any]]) -> V | None:
+        if len(look_ups) == 1:
+            entry = look_ups[0](key)
+            return None if entry is None else self._function(entry)
         entries = [each(key) for each in look_ups]
         for entry in entries:
             if entry is not None:
@@ -259,6 +267,7 @@ class Gathered(Generic[K, V, G, T]):
     ) -> None:
         self._contributions = contributions
         self._settle = settle
+        self._is_any = settle is any_of
         self._source: Mapping[K, Any] = _NOTHING
         self._gathered: dict[G, tuple[K, T] | dict[K, T]] = {}
         self._unsettled: set[G] = set()
@@ -267,26 +276,31 @@ class Gathered(Generic[K, V, G, T]):
     def __call__(self, source: Mapping[K, Any]) -> Table[G, V]:
         """Return the table."""
         changed = changed_keys(self._source, source)
-        given = [(key, self._given(self._source, key), self._given(source, key)) for key in changed]
-        for contributor, before, after in given:
+        former, given = self._given_by(self._source, changed), self._given_by(source, changed)
+        for contributor, before, after in zip(changed, former, given, strict=True):
             self._take_over(contributor, before, after)
         self._source = source
         self._table = self._table.revised({key: self._settled(key) for key in self._unsettled})
         self._unsettled = set()
         return self._table
 
-    def _given(self, source: Mapping[K, Any], contributor: K) -> Mapping[G, T]:
-        entry = source.get(contributor)
-        return _NOTHING if entry is None else self._contributions(entry)
+    def _given_by(self, source: Mapping[K, Any], contributors: Iterable[K]) -> list[Mapping[G, T]]:
+        """Return what each of some entries contributes."""
+        look_up, contributions = source.look_up if type(source) is Table else source.get, self._contributions
+        entries = map(look_up, contributors)
+        return [_NOTHING if entry is None else contributions(entry) for entry in entries]
 
     def _take_over(self, contributor: K, before: Mapping[G, T], after: Mapping[G, T]) -> None:
         """Take over what an entry contributes now, and note the keys for which that is something else."""
-        for key in changed_keys(before, after):
-            self._unsettled.add(key)
+        changed = changed_keys(before, after)
+        self._unsettled.update(changed)
+        for key in changed:
             gathered = self._gathered.get(key)
+            if gathered is None:
+                self._gathered[key] = (contributor, after[key])
+                continue
             if isinstance(gathered, tuple):  # most have one contributor, for whom a mapping would be a waste
                 gathered = dict((gathered,))
-            gathered = {} if gathered is None else gathered
             if key in after:
                 gathered[contributor] = after[key]
             else:
@@ -305,7 +319,9 @@ class Gathered(Generic[K, V, G, T]):
         gathered = self._gathered.get(key)
         if gathered is None:
             return None
-        return self._settle(dict((gathered,)) if isinstance(gathered, tuple) else gathered)
+        if isinstance(gathered, tuple):
+            return gathered[1] if self._is_any else self._settle(dict((gathered,)))  # type: ignore[return-value]
+        return self._settle(gathered)
 
 
 class Latest(Generic[V]):
