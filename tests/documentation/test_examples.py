@@ -1,0 +1,140 @@
+"""Examples in all pages work: stack files pass ``swarmgate lint``, commands and their options exist.
+
+A stack file that is wrong on purpose is followed by a block ``text`` with what ``swarmgate lint stack.yml`` says of it.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import yaml
+from documentation.markdown import PAGES, ROOT, Block, Page
+from typer.main import get_command
+
+from controller.cli import cli
+from controller.linting.formats import WRITERS, Format
+from controller.linting.lint import lint
+from models.settings import ListenerSettings, ProxySettings
+
+FILE = "stack.yml"
+SHELLS = {"sh", "console"}
+PROGRAM, IMAGE = "swarmgate", "swarmgate/swarmgate"
+COMMANDS: dict[str, Any] = get_command(cli).commands  # type: ignore[attr-defined]
+TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+VARIABLES = {name.upper() for model in (ProxySettings, ListenerSettings) for name in model.model_fields}
+ROLES = {"proxy", "swarm-listener", "listener"}
+
+
+def _stacks() -> Iterator[Any]:
+    """All stack files in pages, each with what is said to be wrong with it."""
+    for page in PAGES:
+        nothing = Block(0, "", "")
+        for block, following in pairwise((*page.blocks, nothing)):
+            if block.is_stack:
+                said = following.text if following.language == "text" and following.text.startswith(FILE) else ""
+                yield pytest.param(block.text, said, id=f"{page}:{block.line}")
+
+
+STACKS = [*_stacks()]
+
+
+@pytest.mark.parametrize(("stack", "said"), STACKS)
+def test_stack_files_are_as_the_linter_says(stack: str, said: str) -> None:
+    """Nothing is found, or just what the page says."""
+    findings = lint([(FILE, stack)], ProxySettings(), {})
+    assert WRITERS[Format.TEXT](findings).strip() == said.strip()
+
+
+@pytest.mark.parametrize(("stack", "said"), STACKS)
+def test_variables_in_stack_files_exist(stack: str, said: str) -> None:  # noqa: ARG001 - of the same cases
+    """What a page has us set of proxy and listener is a setting."""
+    for name, service in yaml.safe_load(stack)["services"].items():
+        given = service.get("environment", {}) if name in ROLES else {}
+        assert set(given) <= VARIABLES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_yaml_is_yaml(page: Page) -> None:
+    """Whatever calls itself YAML can be read."""
+    for block in page.blocks:
+        if block.language in {"yaml", "yml"}:
+            yaml.safe_load(block.text)
+
+
+def command_lines(page: Page) -> Iterator[list[str]]:
+    """The commands in a page's shell blocks and between its backquotes, each as words."""
+    for block in (block for block in page.blocks if block.language in SHELLS):
+        text = block.text.replace("\\\n", " ")
+        lines = re.findall(r"^\$ (.*)$", text, re.MULTILINE) if block.language == "console" else text.splitlines()
+        for line in lines:
+            yield from _simple_commands(line)
+    for code in page.code_in_prose:
+        if code.startswith((f"{PROGRAM} ", "make ")):
+            yield from _simple_commands(code)
+
+
+def _simple_commands(line: str) -> Iterator[list[str]]:
+    """Take a line of a shell apart into its commands, without redirections."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in lexer:
+        if re.fullmatch(r"[|&;()]+", word):
+            yield words
+            words = []
+        else:
+            words.append(word)
+    yield words
+
+
+def called(words: Sequence[str]) -> Sequence[str]:
+    """Return how ``swarmgate`` is called by a command, perhaps in a container; empty if it is not."""
+    if words[:1] == [PROGRAM]:
+        return _unredirected(words[1:])
+    if words[:2] == ["docker", "exec"] and PROGRAM in words:
+        return _unredirected(words[words.index(PROGRAM) + 1 :])
+    if words[:2] == ["docker", "run"] and IMAGE in words:
+        return _unredirected(words[words.index(IMAGE) + 1 :])
+    return ()
+
+
+def _unredirected(words: Sequence[str]) -> Sequence[str]:
+    end = next((place for place, word in enumerate(words) if re.match(r"[<>]", word)), len(words))
+    return words[:end]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_commands_exist_with_their_options(page: Page) -> None:
+    """Whoever types what a page says is not told that there is no such thing."""
+    for words in filter(None, map(called, command_lines(page))):
+        name, *arguments = words
+        if name == "COMMAND":
+            continue
+        assert name in COMMANDS, words
+        _parse(COMMANDS[name], arguments)
+
+
+def _parse(command: Any, arguments: list[str]) -> None:  # noqa: ANN401 - Typer's own class is not public
+    """Read arguments as the command line does.
+
+    Raises:
+        Exception: an option is not known, lacks its value, or there are too many words.
+    """
+    if arguments in ([], ["--help"]):
+        return
+    with command.context_class(command, info_name=command.name) as context:
+        given, rest, _ = command.make_parser(context).parse_args(list(arguments))
+    assert not rest, f"{command.name} does not take {rest}"
+    missing = [each.name for each in command.params if each.required and not given.get(each.name)]
+    assert not missing, f"{command.name} needs {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_targets_of_make_exist(page: Page) -> None:
+    """What a page tells to make can be made."""
+    made = [words[1:] for words in command_lines(page) if words[:1] == ["make"]]
+    targets = {word for words in made for word in words if re.fullmatch(r"[a-z]+", word)}
+    assert targets <= TARGETS

@@ -1,0 +1,69 @@
+"""Labels, variables and URLs that pages speak of exist."""
+
+import re
+from collections.abc import Iterable
+from types import ModuleType
+
+import pytest
+from documentation.markdown import PAGES, ROOT, Page
+from typer.main import get_command
+
+from controller.cli import cli
+from models.reading import PREFIX
+from models.service import SPELLINGS
+from models.settings import ListenerSettings, ProxySettings
+from models.settings.obsolete import OBSOLETE
+
+LABEL = re.compile(rf"\b{re.escape(PREFIX)}([A-Za-z]+)")
+VARIABLE = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?")
+URL = re.compile(r":8080(/[\w./{}-]*)")
+OUTPUT = {"text", ""}
+"""What blocks of output call themselves: they may be about names that do not exist."""
+
+SETTINGS = {name.upper() for model in (ProxySettings, ListenerSettings) for name in model.model_fields}
+OF_COMMANDS = {
+    parameter.envvar
+    for command in get_command(cli).commands.values()  # type: ignore[attr-defined]
+    for parameter in command.params
+    if parameter.envvar
+}
+OUTSIDE = ("Makefile", ".ci/run", "charts/**/*.yml", "tests/testbed/*", "tests/conftest.py")
+"""What has variables of its own, which are no settings."""
+
+
+def _words(patterns: Iterable[str]) -> set[str]:
+    texts = (path.read_text(encoding="utf-8") for each in patterns for path in ROOT.glob(each) if path.is_file())
+    return {word for text in texts for word in re.findall(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", text)}
+
+
+KNOWN = SETTINGS | OF_COMMANDS | OBSOLETE.keys() | _words(OUTSIDE)
+
+
+def said(page: Page) -> str:
+    """Return what a page says, without output and without stack files, which the linter reads."""
+    blocks = (block.text for block in page.blocks if block.language not in OUTPUT and not block.is_stack)
+    return "\n".join((page.prose, *blocks))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_labels_exist(page: Page) -> None:
+    """What a page calls a label is one, in a spelling that works."""
+    assert {name for name in LABEL.findall(said(page)) if name not in SPELLINGS} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_variables_exist(page: Page) -> None:
+    """What a page calls a variable is a setting, or one of those who work on the project or deploy it."""
+    named = {found[1] for code in page.code_in_prose if (found := VARIABLE.fullmatch(code))}
+    assert {name for name in named if name not in KNOWN and not name.startswith("DFP_SERVICE_")} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_urls_of_the_api_exist(page: Page, generate: ModuleType) -> None:
+    """Every path on the API's port is one of proxy or listener."""
+    paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
+    known = [
+        re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in (*paths, "/", "/docs", "/openapi.json")
+    ]
+    lost = [url for url in URL.findall(said(page)) if not any(each.fullmatch(url.rstrip(".")) for each in known)]
+    assert lost == []
