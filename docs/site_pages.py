@@ -44,7 +44,7 @@ def _elsewhere() -> Iterator[str]:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - by name
     """Return a page's text with links that fit the site."""
-    known = {file.src_uri for file in files}
+    known = {file.src_uri for file in files if file.inclusion is not InclusionLevel.EXCLUDED}
     source = page.file.src_uri
     parts = _CODE.split(markdown)
     parts[::2] = [_LINK.sub(lambda link: _fitting(link, source, known), part) for part in parts[::2]]

@@ -4,7 +4,6 @@ A stack file that is wrong on purpose is followed by a block ``text`` with what 
 """
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from documentation.markdown import PAGES, ROOT, Block, Page
+from documentation.shell import PROGRAM, command_lines
 from typer.main import get_command
 
 from controller.cli import cli
@@ -20,8 +20,7 @@ from controller.linting.lint import lint
 from models.settings import ListenerSettings, ProxySettings
 
 FILE = "stack.yml"
-SHELLS = {"sh", "console"}
-PROGRAM, IMAGE = "swarmgate", "swarmgate/swarmgate"
+IMAGE = "swarmgate/swarmgate"
 COMMANDS: dict[str, Any] = get_command(cli).commands  # type: ignore[attr-defined]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 VARIABLES = {name.upper() for model in (ProxySettings, ListenerSettings) for name in model.model_fields}
@@ -62,32 +61,6 @@ def test_yaml_is_yaml(page: Page) -> None:
     for block in page.blocks:
         if block.language in {"yaml", "yml"}:
             yaml.safe_load(block.text)
-
-
-def command_lines(page: Page) -> Iterator[list[str]]:
-    """The commands in a page's shell blocks and between its backquotes, each as words."""
-    for block in (block for block in page.blocks if block.language in SHELLS):
-        text = block.text.replace("\\\n", " ")
-        lines = re.findall(r"^\$ (.*)$", text, re.MULTILINE) if block.language == "console" else text.splitlines()
-        for line in lines:
-            yield from _simple_commands(line)
-    for code in page.code_in_prose:
-        if code.startswith((f"{PROGRAM} ", "make ")):
-            yield from _simple_commands(code)
-
-
-def _simple_commands(line: str) -> Iterator[list[str]]:
-    """Take a line of a shell apart into its commands, without redirections."""
-    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    words: list[str] = []
-    for word in lexer:
-        if re.fullmatch(r"[|&;()]+", word):
-            yield words
-            words = []
-        else:
-            words.append(word)
-    yield words
 
 
 def called(words: Sequence[str]) -> Sequence[str]:
