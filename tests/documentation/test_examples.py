@@ -5,19 +5,25 @@ A stack file that is wrong on purpose is followed by a block ``text`` with what 
 
 import re
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from binaries import VERSIONS, haproxy_binary, refusal
+from builders import MACHINE, PROXY_NETWORK, desired_of, service, snapshot
 from documentation.markdown import PAGES, ROOT, Block, Page
 from documentation.shell import PROGRAM, command_lines
 from typer.main import get_command
 
 from controller.cli import cli
+from controller.endpoints import Surroundings
 from controller.linting.formats import WRITERS, Format
 from controller.linting.lint import lint
 from models.settings import ListenerSettings, ProxySettings
+from render.configuration import render
 
 FILE = "stack.yml"
 IMAGE = "swarmgate/swarmgate"
@@ -38,6 +44,13 @@ def _stacks() -> Iterator[Any]:
 
 
 STACKS = [*_stacks()]
+RIGHT = [each for each in STACKS if not each.values[1]]
+AROUND = Surroundings(
+    networks=(ip_network(PROXY_NETWORK),),
+    secrets={"dfp_users_staff": f"ann:$6${'x' * 16}${'y' * 86}"},
+    hosts={"swarm-b.example.com": ("192.0.2.7",)},
+)
+"""What is around a proxy on the pages."""
 
 
 @pytest.mark.parametrize(("stack", "said"), STACKS)
@@ -47,11 +60,29 @@ def test_stack_files_are_as_the_linter_says(stack: str, said: str) -> None:
     assert WRITERS[Format.TEXT](findings).strip() == said.strip()
 
 
+@pytest.mark.haproxy
+@pytest.mark.parametrize(("stack", "said"), RIGHT)
+def test_haproxy_runs_what_stack_files_ask_for(stack: str, said: str, tmp_path: Path) -> None:
+    """With the secrets and hosts of the page all is well with each service, and HAProxy has nothing to say."""
+    assert not said
+    declared = yaml.safe_load(stack)["services"].items()
+    labels = {name: each["deploy"]["labels"] for name, each in declared if "labels" in each.get("deploy", {})}
+    services = [
+        service(name, {}).model_copy(update={"labels": {label: str(value) for label, value in each.items()}})
+        for name, each in labels.items()
+    ]
+    settings = ProxySettings()
+    desired = desired_of(snapshot(*services), settings=settings, surroundings=AROUND)
+    wrong = [each for conditions in desired.conditions.values() for each in conditions if each.status == "False"]
+    assert [(each.reason.value, each.message) for each in wrong] == []
+    assert refusal(haproxy_binary(VERSIONS[-1]), render(desired, settings, MACHINE).files(), tmp_path) == ""
+
+
 @pytest.mark.parametrize(("stack", "said"), STACKS)
 def test_variables_in_stack_files_exist(stack: str, said: str) -> None:  # noqa: ARG001 - of the same cases
     """What a page has us set of proxy and listener is a setting."""
-    for name, service in yaml.safe_load(stack)["services"].items():
-        given = service.get("environment", {}) if name in ROLES else {}
+    for name, declared in yaml.safe_load(stack)["services"].items():
+        given = declared.get("environment", {}) if name in ROLES else {}
         assert set(given) <= VARIABLES
 
 

@@ -5,10 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +57,13 @@ def test_links_to_what_is_in_the_repository_are_kept_where_the_site_has_it(site:
 def test_sources_of_pages_are_no_pages(site: Path) -> None:
     """Templates and scripts are not on the site."""
     assert [path for path in site.rglob("*") if path.suffix in {".py", ".j2"} or path.name == "migrating.yml"] == []
+
+
+@pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.stem)
+def test_pictures_are_for_light_and_dark_and_have_a_title(picture: Path) -> None:
+    """They bring their ground along, so that they can be read on any page, and name what they show."""
+    drawn = ET.fromstring(picture.read_text())  # noqa: S314 - our own
+    assert len(drawn.findtext(f"{SVG}title") or "") > 20
+    assert "prefers-color-scheme: dark" in (drawn.findtext(f"{SVG}style") or "")
+    assert next(drawn.iter(f"{SVG}rect")).get("class") == "ground"
+    assert re.findall(r"(?:href|src)=|url\((?!#)", picture.read_text()) == []
