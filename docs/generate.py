@@ -280,14 +280,15 @@ def _usage(parameters: Iterable[Any]) -> Iterator[str]:
 
 
 def _of_command(parameter: Any, types: Mapping[str, Any]) -> Variable:  # noqa: ANN401 - Typer's own classes are not public
-    """Return a word or an option of a command as a row: ``types`` are the annotations by the parameters' names."""
-    is_word = parameter.param_type_name == "argument"
-    name = parameter.name.upper() if is_word else ", ".join(parameter.opts)
-    value = parameter.default
-    default = "" if value in (None, False) else str(getattr(value, "value", value))
-    return Variable(
-        name, "" if types[parameter.name] is bool else _given(types[parameter.name]), default, parameter.help or ""
+    """Return a word or an option of a command as a row; ``types`` are the annotations by the parameters' names."""
+    is_option = parameter.param_type_name == "option"
+    kind = types[parameter.name]
+    allowed = "" if kind is bool else _given(kind) + "; several times" * (is_option and bool(parameter.multiple))
+    default = (
+        "" if parameter.default in {None, False, ()} else str(getattr(parameter.default, "value", parameter.default))
     )
+    name = ", ".join(parameter.opts) if is_option else parameter.name.upper()
+    return Variable(name, allowed, default, parameter.help or "")
 
 
 def _given(kind: Any) -> str:  # noqa: ANN401 - any annotation

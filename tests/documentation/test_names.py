@@ -9,6 +9,8 @@ from documentation.markdown import PAGES, ROOT, Page
 from typer.main import get_command
 
 from controller.cli import cli
+from models.conditions import ConditionType, Reason
+from models.notices import NoticeReason
 from models.reading import PREFIX
 from models.service import SPELLINGS
 from models.settings import ListenerSettings, ProxySettings
@@ -19,6 +21,11 @@ VARIABLE = re.compile(r"([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?")
 URL = re.compile(r":8080(/[\w./{}-]*)")
 OUTPUT = {"text", ""}
 """What blocks of output call themselves: they may be about names that do not exist."""
+
+UNDESCRIBED = ("/", "/docs", "/openapi.json", "/ui")
+"""Paths that are for people, so that the schema does not have them."""
+METRIC = re.compile(r"(swarmgate_[a-z]+_[a-z_]+)(?:\{.*\})?")
+REASON = re.compile(r"(?:[A-Z][a-z]+){2,}")
 
 SETTINGS = {name.upper() for model in (ProxySettings, ListenerSettings) for name in model.model_fields}
 OF_COMMANDS = {
@@ -35,6 +42,15 @@ def _words(patterns: Iterable[str]) -> set[str]:
     texts = (path.read_text(encoding="utf-8") for each in patterns for path in ROOT.glob(each) if path.is_file())
     return {word for text in texts for word in re.findall(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+", text)}
 
+
+REASONS = {each.value for kind in (ConditionType, Reason, NoticeReason) for each in kind}
+CLASSES = {
+    name
+    for package in ("models", "render", "controller")
+    for path in (ROOT / package).rglob("*.py")
+    for name in re.findall(r"^class (\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+}
+ALERTS = set(re.findall(r"- alert: (\w+)", (ROOT / "charts/monitoring/alerts.yml").read_text(encoding="utf-8")))
 
 KNOWN = SETTINGS | OF_COMMANDS | OBSOLETE.keys() | _words(OUTSIDE)
 
@@ -62,8 +78,23 @@ def test_variables_exist(page: Page) -> None:
 def test_urls_of_the_api_exist(page: Page, generate: ModuleType) -> None:
     """Every path on the API's port is one of proxy or listener."""
     paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
-    known = [
-        re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in (*paths, "/", "/docs", "/openapi.json")
-    ]
+    known = [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in (*paths, *UNDESCRIBED)]
     lost = [url for url in URL.findall(said(page)) if not any(each.fullmatch(url.rstrip(".")) for each in known)]
     assert lost == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_metrics_exist(page: Page, generate: ModuleType) -> None:
+    """What a page calls a metric of ours is one of proxy or listener."""
+    known = {metric.name for metrics in generate.metrics().values() for metric in metrics}
+    named = {found[1] for code in page.code_in_prose if (found := METRIC.fullmatch(code))}
+    assert named - known == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_reasons_exist(page: Page, generate: ModuleType) -> None:
+    """What looks like a reason of a condition is one, or else the name of an alert, or of something in the code."""
+    if page.path.name in generate.PAGES:
+        return  # it is written from the code
+    named = {code for code in page.code_in_prose if REASON.fullmatch(code)}
+    assert named - REASONS - ALERTS - CLASSES == set()
