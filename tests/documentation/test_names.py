@@ -74,21 +74,31 @@ def test_variables_exist(page: Page) -> None:
     assert {name for name in named if name not in KNOWN and not name.startswith("DFP_SERVICE_")} == set()
 
 
+@pytest.fixture(scope="module")
+def paths(generate: ModuleType) -> list[re.Pattern[str]]:
+    """The paths of both APIs."""
+    described = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
+    return [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in (*described, *UNDESCRIBED)]
+
+
+@pytest.fixture(scope="module")
+def metrics(generate: ModuleType) -> set[str]:
+    """The names of all metrics."""
+    return {metric.name for metrics in generate.metrics().values() for metric in metrics}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_urls_of_the_api_exist(page: Page, generate: ModuleType) -> None:
+def test_urls_of_the_api_exist(page: Page, paths: list[re.Pattern[str]]) -> None:
     """Every path on the API's port is one of proxy or listener."""
-    paths = {*generate.proxy_app().openapi()["paths"], *generate.listener_app().openapi()["paths"]}
-    known = [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in (*paths, *UNDESCRIBED)]
-    lost = [url for url in URL.findall(said(page)) if not any(each.fullmatch(url.rstrip(".")) for each in known)]
+    lost = [url for url in URL.findall(said(page)) if not any(each.fullmatch(url.rstrip(".")) for each in paths)]
     assert lost == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_metrics_exist(page: Page, generate: ModuleType) -> None:
+def test_metrics_exist(page: Page, metrics: set[str]) -> None:
     """What a page calls a metric of ours is one of proxy or listener."""
-    known = {metric.name for metrics in generate.metrics().values() for metric in metrics}
     named = {found[1] for code in page.code_in_prose if (found := METRIC.fullmatch(code))}
-    assert named - known == set()
+    assert named - metrics == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
