@@ -54,6 +54,12 @@ def test_links_to_what_is_in_the_repository_are_kept_where_the_site_has_it(site:
     assert "tests/edge" in page
 
 
+def test_the_dialog_has_a_name(site: Path) -> None:
+    """Who hears a page rather than sees it is told what opens."""
+    (dialog,) = re.findall(r"<[^>]*role=\"?dialog[^>]*>", (site / "index.html").read_text())
+    assert "aria-label=" in dialog
+
+
 def test_sources_of_pages_are_no_pages(site: Path) -> None:
     """Templates and scripts are not on the site."""
     assert [path for path in site.rglob("*") if path.suffix in {".py", ".j2"} or path.name == "migrating.yml"] == []
