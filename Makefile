@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs site fuzz audit bench lock image clean
+.PHONY: help run test soak lint format docs fuzz audit bench lock image clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,7 @@ format: $(READY) ## format the code
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
 
+.PHONY: site
 site: $(READY) ## build the documentation site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open build/site/index.html"
