@@ -38,11 +38,6 @@ format: $(READY) ## format the code
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
 
-.PHONY: site
-site: $(READY) ## build the documentation site in build/site
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "Open build/site/index.html"
-
 fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; or: make fuzz SECONDS=3600)
 	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
 		echo "Nothing is fuzzed: there is no atheris for this Python on this machine."; exit $${SWARMGATE_REQUIRE_ALL:-0}; \
@@ -53,6 +48,11 @@ fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; o
 			|| { cat $(VENV)/fuzz.log; exit 1; }; \
 		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
 	done
+
+.PHONY: site
+site: $(READY) ## build the documentation site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html"
 
 audit: $(READY) ## look up known vulnerabilities of all locked packages (AUDIT_REQUIRED=1: fail if nobody can tell)
 	@$(BIN)/python .ci/audit.py $(BIN)/uv tool run --quiet --from 'pip-audit>=2.10,<3' \
