@@ -49,6 +49,11 @@ fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; o
 		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
 	done
 
+.PHONY: site
+site: $(READY) ## build the documentation site in build/site
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html"
+
 audit: $(READY) ## look up known vulnerabilities of all locked packages (AUDIT_REQUIRED=1: fail if nobody can tell)
 	@$(BIN)/python .ci/audit.py $(BIN)/uv tool run --quiet --from 'pip-audit>=2.10,<3' \
 		pip-audit --disable-pip --no-deps --progress-spinner off --format json --requirement requirements.lock

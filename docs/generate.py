@@ -10,12 +10,12 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
 import yaml
@@ -24,7 +24,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
+from typer.main import get_command
 
+from controller.cli import cli
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.exporter_api import add_exporter
@@ -51,6 +53,7 @@ TESTS = FOLDER.parent / "tests"
 PAGES = (
     "labels.md",
     "settings.md",
+    "commands.md",
     "conditions.md",
     "api.md",
     "metrics.md",
@@ -67,6 +70,16 @@ class Variable:
     allowed: str
     default: str
     doc: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command of ``swarmgate``: how it is called, what it does (paragraphs), and rows of its words and options."""
+
+    name: str
+    usage: str
+    paragraphs: tuple[str, ...]
+    parameters: tuple[Variable, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,7 @@ def pages() -> dict[str, str]:
         "shared": variables(Settings),
         "proxy": [each for each in variables(ProxySettings) if each not in variables(Settings)],
         "obsolete": OBSOLETE,
+        "commands": commands(),
         "condition_types": documented(ConditionType),
         "reasons": documented(Reason),
         "notices": documented(NoticeReason),
@@ -234,6 +248,55 @@ def _default(field: FieldInfo) -> str:
     if value is None or isinstance(value, SecretStr):
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def commands() -> list[Command]:
+    """Return the commands in the order of their declaration."""
+    callbacks = {name.replace("_", "-"): each for name, each in _callbacks()}
+    built: Any = get_command(cli)
+    return [
+        Command(
+            name=name,
+            usage=" ".join(("swarmgate", name, *_usage(command.params))),
+            paragraphs=tuple(" ".join(each.split()) for each in command.help.split("\n\n")),
+            parameters=tuple(_of_command(each, get_type_hints(callbacks[name])) for each in command.params),
+        )
+        for name, command in built.commands.items()
+    ]
+
+
+def _callbacks() -> Iterator[tuple[str, Callable[..., Any]]]:
+    for each in cli.registered_commands:
+        if each.callback is not None:
+            yield each.name or each.callback.__name__, each.callback
+
+
+def _usage(parameters: Iterable[Any]) -> Iterator[str]:
+    if any(each.param_type_name == "option" for each in parameters):
+        yield "[OPTIONS]"
+    for each in (each for each in parameters if each.param_type_name == "argument"):
+        word = each.name.upper() + "..." * (each.nargs != 1)
+        yield word if each.required else f"[{word}]"
+
+
+def _of_command(parameter: Any, types: Mapping[str, Any]) -> Variable:  # noqa: ANN401 - Typer's own classes are not public
+    """Return a word or an option of a command as a row; ``types`` are the annotations by the parameters' names."""
+    is_option = parameter.param_type_name == "option"
+    kind = types[parameter.name]
+    allowed = "" if kind is bool else _given(kind) + "; several times" * (is_option and bool(parameter.multiple))
+    default = (
+        "" if parameter.default in {None, False, ()} else str(getattr(parameter.default, "value", parameter.default))
+    )
+    name = ", ".join(parameter.opts) if is_option else parameter.name.upper()
+    return Variable(name, allowed, default, parameter.help or "")
+
+
+def _given(kind: Any) -> str:  # noqa: ANN401 - any annotation
+    """Return in words what may stand behind an option."""
+    (inner, *_) = [each for each in get_args(kind) if each is not type(None)] or [kind]
+    if isinstance(inner, type) and issubclass(inner, StrEnum):
+        return " or ".join(f"`{each.value}`" for each in inner)
+    return _words_of(inner)
 
 
 def proxy_app() -> FastAPI:

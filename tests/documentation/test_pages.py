@@ -1,8 +1,6 @@
 """The pages in ``docs/`` are those that the code gives, and every word of Docker Flow's vocabulary has a verdict."""
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -18,18 +16,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 DOCKER_FLOW = yaml.safe_load((Path(__file__).parent / "docker_flow.yml").read_text())
 """Every label and every variable that there ever was in Docker Flow."""
 LABELS, VARIABLES = DOCKER_FLOW["labels"], DOCKER_FLOW["variables"]
-
-
-@pytest.fixture(scope="module")
-def generate() -> ModuleType:
-    """The script that writes the pages."""
-    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "generate.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
