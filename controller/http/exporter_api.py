@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import FastAPI, Query, Response
@@ -14,10 +15,6 @@ from controller.errors import TemporaryError
 from controller.haproxy.exporter import Exporter, Part
 from controller.http.answers.needs import TEXT, VALID, described, need
 
-_PATIENCE = 5.0
-"""Seconds to wait for one's turn: less than Prometheus waits for an answer."""
-_LONGEST = 30.0
-"""Seconds that sending one page may take; whoever reads more slowly is cut off."""
 _AGAIN = "5"
 """Seconds after which to ask again."""
 
@@ -35,12 +32,21 @@ _Names = Annotated[
 ]
 
 
-def add_exporter(app: FastAPI, exporter: Exporter, *, patience: float = _PATIENCE) -> None:
-    """Add the path of HAProxy's exporter to the proxy's application.
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """One is told at a time, for a page may be megabytes long; the seconds that others wait at most, and one may take.
 
-    It tells one client at a time, for a page may be megabytes long; the others wait, for ``patience`` seconds at most.
+    Waiting is shorter than Prometheus waits for an answer; whoever reads too slowly is cut off.
     """
-    turn = asyncio.Lock()
+
+    patience: float = 5.0
+    longest: float = 30.0
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def add_exporter(app: FastAPI, exporter: Exporter, turns: Turns | None = None) -> None:
+    """Add the path of HAProxy's exporter to the proxy's application."""
+    turns = turns or Turns()
 
     @app.get(
         "/metrics/haproxy",
@@ -51,32 +57,31 @@ def add_exporter(app: FastAPI, exporter: Exporter, *, patience: float = _PATIENC
         scope: _Scope = ["global", "frontend"],  # noqa: B006 - FastAPI copies it
         metrics: _Names = "",
     ) -> Response:
-        return _InTurn(turn, patience, lambda: exporter.page(scope, metrics))
+        return _InTurn(turns, lambda: exporter.page(scope, metrics))
 
 
 class _InTurn(Response):
-    """An answer that waits for its turn, which nobody has for longer than `_LONGEST`, however slowly they read."""
+    """An answer that waits for its turn."""
 
-    def __init__(self, turn: asyncio.Lock, patience: float, page: Callable[[], AsyncGenerator[bytes, None]]) -> None:
+    def __init__(self, turns: Turns, page: Callable[[], AsyncGenerator[bytes, None]]) -> None:
         super().__init__()
-        self._turn = turn
-        self._patience = patience
+        self._turns = turns
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it, or what is said in its place."""
         try:
-            async with asyncio.timeout(self._patience):
-                await self._turn.acquire()
+            async with asyncio.timeout(self._turns.patience):
+                await self._turns.lock.acquire()
         except TimeoutError:
             await _refusal("HAProxy tells somebody else just now")(scope, receive, send)
             return
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(_LONGEST), aclosing(self._page()) as page:
+                async with asyncio.timeout(self._turns.longest), aclosing(self._page()) as page:
                     await (await _answer(page))(scope, receive, send)
         finally:
-            self._turn.release()
+            self._turns.lock.release()
 
 
 async def _answer(page: AsyncGenerator[bytes, None]) -> Response:

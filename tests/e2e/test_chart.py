@@ -146,6 +146,8 @@ def test_listener_and_proxies_prove_to_each_other_who_they_are(swarm: Swarm) -> 
     authority_file, certificate = (f"/run/secrets/dfp_listener_tls_{name}" for name in ("ca", "cert"))
     assert answered(replica, "swarm-listener", 8080, "GET /v1/snapshot") == [403]
     assert answered(replica, *world, authority=authority_file) == [0]
+    (told,) = listener.log_events("A client was turned away")
+    assert told["reason"] == "it shows no certificate"
     assert answered(replica, *world, authority=authority_file, certificate=certificate) == [200]
 
 

@@ -14,7 +14,7 @@ from roles.conftest import MakeProxy, backend, make_proxy
 from roles.processes import eventually, plain, put
 
 from controller.haproxy.exporter import Exporter, Part
-from controller.http.exporter_api import add_exporter
+from controller.http.exporter_api import Turns, add_exporter
 
 __all__ = ["backend", "make_proxy"]
 pytestmark = pytest.mark.haproxy
@@ -76,17 +76,17 @@ class Held:
             self.open -= 1
 
 
-def asking(exporter: Held, *, patience: float) -> httpx.AsyncClient:
+def asking(exporter: Held, turns: Turns) -> httpx.AsyncClient:
     """Return a client of an application with this exporter."""
     app = FastAPI()
-    add_exporter(app, cast("Exporter", exporter), patience=patience)
+    add_exporter(app, cast("Exporter", exporter), turns)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy")
 
 
 async def test_one_is_told_at_a_time_and_the_others_wait() -> None:
     """A page of thousands of backends is megabytes long, and so would be what is held for each who asks."""
     exporter = Held()
-    async with asking(exporter, patience=60) as client:
+    async with asking(exporter, Turns(patience=60)) as client:
         asked = [asyncio.create_task(client.get("/metrics/haproxy")) for _ in range(3)]
         await exporter.begun.wait()
         exporter.let_go.set()
@@ -99,7 +99,7 @@ async def test_one_is_told_at_a_time_and_the_others_wait() -> None:
 async def test_who_would_wait_too_long_is_told_to_come_again() -> None:
     """And whoever comes when the other one is done is answered."""
     exporter = Held()
-    async with asking(exporter, patience=0.01) as client:
+    async with asking(exporter, Turns(patience=0.01)) as client:
         first = asyncio.create_task(client.get("/metrics/haproxy"))
         await exporter.begun.wait()
         refused = await client.get("/metrics/haproxy")
@@ -109,3 +109,13 @@ async def test_who_would_wait_too_long_is_told_to_come_again() -> None:
 
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_nobody_keeps_the_others_waiting_by_reading_slowly() -> None:
+    """The answer is cut off, and the next one is told."""
+    exporter = Held()
+    async with asking(exporter, Turns(patience=60, longest=0.01)) as client:
+        with pytest.raises(AssertionError):  # httpx's word for an answer that has no end
+            await client.get("/metrics/haproxy")
+        exporter.let_go.set()
+        assert (await client.get("/metrics/haproxy")).text == "begun\nended\n"
