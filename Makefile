@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs fuzz audit bench lock image clean
+.PHONY: help run test soak lint format docs fuzz audit bench lock image reproduce sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -70,6 +70,13 @@ lock: $(READY) ## pin anew what pyproject.toml allows
 
 image: ## build the container image swarmgate/swarmgate
 	docker build --network host --tag swarmgate/swarmgate .
+
+reproduce: ## build the image twice from nothing, and compare what is in the two (three minutes)
+	@$(PYTHON) .ci/reproduce.py docker build --network host .
+
+sbom: $(READY) ## write what the image swarmgate/swarmgate is made of to build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/python .ci/sbom.py docker run --rm --interactive --entrypoint python3 swarmgate/swarmgate -I - >build/sbom.json
 
 clean: ## remove what the other commands have made
 	rm -rf $(VENV) build dist

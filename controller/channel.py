@@ -18,6 +18,7 @@ import structlog
 from cryptography import x509
 
 from controller.errors import MisconfiguredError
+from controller.turned_away import TurnedAway, telling
 from models.settings import Settings
 
 log = structlog.get_logger()
@@ -144,7 +145,7 @@ def serving_context(files: ChannelFiles) -> ssl.SSLContext:
 
     listening = files.context(ssl.PROTOCOL_TLS_SERVER)
     listening.sni_callback = choose  # called for every connection, also if the client names no host
-    return listening
+    return telling(listening, TurnedAway())
 
 
 class ChannelError(httpx.TransportError):

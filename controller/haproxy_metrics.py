@@ -9,10 +9,10 @@ everything, of all others only whether they are up.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from types import MappingProxyType
-from typing import NamedTuple
 
 from controller.errors import SwarmgateError
 from render.sections import is_own
@@ -103,36 +103,29 @@ _HELP: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What is told of the rows of one type: how series begin, the form of labels, and the metric of each column."""
+    """What is told of the rows of one type: how series begin, how labels are written, and the metric of each column."""
 
     prefix: str
-    labels: str
+    labels: Callable[[str, str], str]
     columns: Mapping[str, str]
     has_up: bool = True
 
 
 _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
-        "0": _Kind("haproxy_frontend_", 'frontend="{}"', _FRONTEND, has_up=False),
-        "1": _Kind("haproxy_backend_", 'backend="{}"', _BACKEND),
-        "2": _Kind("haproxy_server_", 'backend="{}",server="{}"', _SERVER),
+        "0": _Kind("haproxy_frontend_", lambda name, _: f'frontend="{name}"', _FRONTEND, has_up=False),
+        "1": _Kind("haproxy_backend_", lambda name, _: f'backend="{name}"', _BACKEND),
+        "2": _Kind("haproxy_server_", lambda name, server: f'backend="{name}",server="{server}"', _SERVER),
     }
 )
 """By HAProxy's number of a row's type; the others are listening sockets."""
 
 
-class _Row(NamedTuple):
-    """A row of the table: its labels as they are written, and its line, of which little is taken apart.
+_Row = tuple[str, str, str, str]
+"""Of a row of the table its labels as they are written, sessions, status, and its line, of which little is taken apart.
 
-    There are thousands, with a hundred fields each.
-    """
-
-    labels: str
-    sessions: int
-    is_up: bool
-    line: str
-
-
+There are thousands, with a hundred fields each.
+"""
 _Detailed = tuple[str, Sequence[str]]
 """The labels of a row as they are written, and its fields."""
 
@@ -193,41 +186,38 @@ def exposition(table: str, *, most: int = MOST_DETAILED) -> bytes:
     Raises:
         ValueError: it is no table of statistics.
     """
-    heading, _, body = table.partition("\n")
+    heading, *lines = table.split("\n")
     columns = {name: number for number, name in enumerate(heading.removeprefix("# ").split(","))}
     wanted = {"status", "type", "stot", *_FRONTEND, *_BACKEND, *_SERVER, *_RESPONSES}
     if not wanted <= columns.keys():
         raise ValueError("no statistics of HAProxy")
-    rows = _rows(body, columns)
+    rows = _rows(lines, columns)
     last = max(columns[name] for name in wanted)
     chosen, left_out = _detailed(rows, most)
     written: list[str] = []
     for number, kind in _KINDS.items():
         # What follows the last field is much longer, and may have commas in quotes.
-        detailed = [(row.labels, row.line.split(",", last + 1)) for row in chosen[number]]
-        written.append("".join(_lines(kind, detailed, columns)))
+        detailed = [(labels, line.split(",", last + 1)) for labels, _, _, line in chosen[number]]
+        written += _lines(kind, detailed, columns)
         if kind.has_up:
-            written.append("".join(_up(kind, rows[number])))
+            written += _up(kind, rows[number])
     written += _heading("swarmgate_haproxy_without_details", "Backends and servers of which only haproxy_*_up is told.")
     written.append(f"swarmgate_haproxy_without_details {left_out}\n")
     return "".join(written).encode()
 
 
-def _rows(body: str, columns: Mapping[str, int]) -> Mapping[str, list[_Row]]:
+def _rows(lines: Iterable[str], columns: Mapping[str, int]) -> Mapping[str, list[_Row]]:
     """Return the rows of each kind."""
-    sessions, status, type_ = (columns[name] for name in ("stot", "status", "type"))
-    last = max(sessions, status, type_)
+    picked = [columns[name] for name in ("pxname", "svname", "stot", "status", "type")]
+    pick, last = itemgetter(*picked), max(picked)
     rows: dict[str, list[_Row]] = {number: [] for number in _KINDS}
-    for line in body.split("\n"):
+    for line in lines:
         fields = line.split(",", last + 1)
-        if len(fields) <= last or fields[0] in _INTERNAL or is_own(fields[0]):
+        if len(fields) <= last:
             continue
-        kind = _KINDS.get(fields[type_])
-        if kind is not None:
-            row = _Row(
-                kind.labels.format(fields[0], fields[1]), int(fields[sessions] or 0), _is_up(fields[status]), line
-            )
-            rows[fields[type_]].append(row)
+        name, server, sessions, status, number = pick(fields)
+        if number in rows and name not in _INTERNAL and not is_own(name):
+            rows[number].append((_KINDS[number].labels(name, server), sessions, status, line))
     return rows
 
 
@@ -236,10 +226,11 @@ def _detailed(rows: Mapping[str, list[_Row]], most: int) -> tuple[Mapping[str, l
     bounded = [row for number, kind in _KINDS.items() if kind.has_up for row in rows[number]]
     if len(bounded) <= most:
         return rows, 0
-    bounded.sort(key=lambda row: (-row.sessions, row.labels))
-    chosen = {row.labels for row in bounded[:most]}
+    bounded.sort()
+    bounded.sort(key=lambda row: int(row[1] or 0), reverse=True)
+    chosen = {labels for labels, *_ in bounded[:most]}
     return {
-        number: [row for row in rows[number] if row.labels in chosen] if kind.has_up else rows[number]
+        number: [row for row in rows[number] if row[0] in chosen] if kind.has_up else rows[number]
         for number, kind in _KINDS.items()
     }, len(bounded) - most
 
@@ -261,7 +252,8 @@ def _lines(kind: _Kind, rows: Sequence[_Detailed], columns: Mapping[str, int]) -
 def _up(kind: _Kind, rows: Sequence[_Row]) -> Iterator[str]:
     name = f"{kind.prefix}up"
     yield from _heading(name, _HELP["up"])
-    yield from [f"{name}{{{row.labels}}} {int(row.is_up)}\n" for row in rows]
+    is_up = {status: int(_is_up(status)) for _, _, status, _ in rows}
+    yield from [f"{name}{{{labels}}} {is_up[status]}\n" for labels, _, status, _ in rows]
 
 
 def _is_up(status: str) -> bool:

@@ -21,7 +21,7 @@ from controller.haproxy.conversation import converse
 from controller.haproxy.generations import Generations, write_files
 from controller.haproxy.lock import StateLock
 from controller.haproxy.process import HAProxyProcess
-from controller.haproxy.runtime import DEFAULT_LIMIT, Session, session
+from controller.haproxy.runtime import DEFAULT_LIMIT, Session, read_all, session
 from controller.haproxy.validate import validate
 from models.observed import NOT_RUNNING, Observed
 from render.files import CONFIG_FILE, Rendered
@@ -112,9 +112,8 @@ class HAProxyDataplane:
         return f"{others}\n{rows}\n"
 
     async def _statistics(self, kinds: int) -> str:
-        async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
-            (answer,) = await runtime.ask(f"show stat -1 {kinds} -1")
-        return answer
+        limit = min(self._command_limit, _STATISTICS_LIMIT)
+        return await asyncio.to_thread(read_all, self.runtime_socket, f"show stat -1 {kinds} -1", limit=limit)
 
     def close(self) -> None:
         """Let go of HAProxy, which goes on serving, so that another controller may take it over."""

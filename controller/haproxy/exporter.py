@@ -1,7 +1,7 @@
 """HAProxy's own Prometheus exporter, which listens on a socket for the controller only."""
 
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,7 @@ class Exporter:
     def __init__(self, socket: Path) -> None:
         self._socket = str(socket)
 
-    async def page(self, parts: Sequence[Part], metrics: str) -> AsyncIterator[bytes]:
+    async def page(self, parts: Sequence[Part], metrics: str) -> AsyncGenerator[bytes, None]:
         """Give its page with these parts piece by piece, for the whole may be long.
 
         ``metrics`` are the names of those wanted, with commas between them, or empty; HAProxy 2.8 gives all the same.

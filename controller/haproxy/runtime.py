@@ -7,6 +7,7 @@ and the master takes few commands, so there each has its own connection.
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -19,7 +20,11 @@ DEFAULT_LIMIT = 5.0
 
 _PROMPT = b"\n> "
 _PAYLOAD_PROMPTS = re.compile(r"^(?:\+ )+")
+_END = b"\n\n"
+"""Without a prompt, an empty line ends an answer."""
 _CHUNK = 1 << 18
+_PIECE = 1 << 16
+"""Bytes, more than HAProxy sends at once; memory for larger ones is got from the kernel, and given back, each time."""
 
 
 class NoListenerError(TemporaryError):
@@ -110,6 +115,30 @@ async def ask_master(path: Path, command: str, *, limit: float = DEFAULT_LIMIT) 
             raise TemporaryError(f"HAProxy's master did not answer {command!r} within {limit:g} s") from error
         except OSError as error:
             raise TemporaryError(f"HAProxy's master hung up on {command!r}: {error}") from error
+    return answer.decode(errors="surrogateescape")
+
+
+def read_all(path: Path, command: str, *, limit: float) -> str:
+    """Return the worker's answer to a command that only reads; it blocks, so it is to run in a thread.
+
+    An answer of megabytes comes in hundreds of pieces, and to wake the event loop for each costs more than the rest.
+
+    Raises:
+        TemporaryError: HAProxy stays silent for longer than ``limit`` seconds, or hangs up before the end.
+    """
+    answer = bytearray()
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(limit)
+            connection.connect(str(path))
+            connection.sendall(f"{command}\n".encode())
+            while part := connection.recv(_PIECE):
+                answer += part
+    except OSError as error:
+        raise TemporaryError(f"HAProxy does not answer {command!r} on its runtime socket: {error}") from error
+    if not answer.endswith(_END):
+        raise TemporaryError(f"HAProxy hung up on its runtime socket before the end of {command!r}")
+    del answer[-len(_END) :]
     return answer.decode(errors="surrogateescape")
 
 

@@ -15,11 +15,15 @@ from typing import Any, TypeVar
 ROOT = Path(__file__).parents[2]
 IMAGE = "swarmgate/swarmgate"
 DEMO_IMAGE = "swarmgate-test/demo"
+PROMETHEUS_IMAGE = "swarmgate-test/prometheus"
 OURS = "swarmgate-test=e2e"
 """The label that everything these tests create bears, so that leftovers are found."""
 
 STACK = "e2e"
 """The name of the stack; that of all others begins with it."""
+
+STACKS = (STACK, f"{STACK}-demo", f"{STACK}-monitoring")
+"""The names of all stacks."""
 
 HTTP, API = 80, 8080
 WRITABLE = tuple(
@@ -308,6 +312,7 @@ class Swarm:
             if ids:
                 node.docker("rm", "--force", "--volumes", *ids)
         self._remove("secret")
+        self._remove("config")
         for name in self._names_of_kept():
             self.docker("config", "rm", name)
         # A network is gone once the last task has left it.
@@ -315,7 +320,7 @@ class Swarm:
 
     def _remove(self, kind: str) -> bool:
         """Remove what there is of one kind; tell whether there was nothing."""
-        labels = OURS, *(f"com.docker.stack.namespace={stack}" for stack in (STACK, f"{STACK}-demo"))
+        labels = OURS, *(f"com.docker.stack.namespace={stack}" for stack in STACKS)
         ids = [
             id_ for label in labels for id_ in self.docker(kind, "ls", "--quiet", "--filter", f"label={label}").split()
         ]

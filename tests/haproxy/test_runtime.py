@@ -13,7 +13,7 @@ from controller.errors import TemporaryError
 from controller.haproxy.answers import parse_map
 from controller.haproxy.commands import Command
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.haproxy.runtime import NoListenerError, Session, ask_master, session
+from controller.haproxy.runtime import NoListenerError, Session, ask_master, read_all, session
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ async def test_answers_may_be_cut_anywhere(size: int) -> None:
 
 @pytest.fixture
 async def broken_haproxy(folder: Path) -> AsyncIterator[Path]:
-    """A socket that greets and then does as its first command says: ``hang``, answer ``twice``, or hang up."""
+    """A socket that does as its first command says: ``hang``, answer ``twice`` or ``half``, or hang up."""
     path = folder / "broken.sock"
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,6 +83,8 @@ async def broken_haproxy(folder: Path) -> AsyncIterator[Path]:
             line = await reader.readline()
         if line == b"hang\n":
             await reader.read()
+        if line == b"half\n":
+            writer.write(b"one\n")
         if line == b"twice\n":
             writer.write(b"one\n\n> two\n\n> ")
         writer.close()
@@ -112,6 +114,21 @@ async def test_answers_that_nobody_asked_for_are_noticed(broken_haproxy: Path) -
             await runtime.ask("twice")
 
 
+async def test_a_long_answer_is_read_to_its_end(runtime_socket: Path) -> None:
+    """The same as by a session, whose answers have the empty line at the end, too."""
+    async with session(runtime_socket) as runtime:
+        await runtime.execute([Command(f"add map {PREFIXES} /service-{n}/ service-{n}") for n in range(5000)])
+        (told,) = await runtime.ask(f"show map {PREFIXES}")
+    assert await asyncio.to_thread(read_all, runtime_socket, f"show map {PREFIXES}", limit=5) == told
+    assert len(parse_map(told)) == 5000
+
+
+@pytest.mark.parametrize(("command", "words"), [("hang", "timed out"), ("bye", "hung up"), ("half", "hung up")])
+async def test_a_long_answer_that_does_not_come_to_its_end(broken_haproxy: Path, command: str, words: str) -> None:
+    with pytest.raises(TemporaryError, match=words):
+        await asyncio.to_thread(read_all, broken_haproxy, command, limit=0.1)
+
+
 async def test_nobody_listens(folder: Path) -> None:
     """Whether the socket is missing or left over."""
     left_over = folder / "left.sock"
@@ -123,3 +140,5 @@ async def test_nobody_listens(folder: Path) -> None:
                 pass
         with pytest.raises(NoListenerError):
             await ask_master(path, "show proc")
+        with pytest.raises(TemporaryError):
+            read_all(path, "show stat", limit=1)

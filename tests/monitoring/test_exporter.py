@@ -1,12 +1,20 @@
 """HAProxy's own exporter, by the proxy's API."""
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
+from typing import cast
 
+import httpx
 import pytest
 from binaries import VERSIONS, haproxy_binary
+from fastapi import FastAPI
 from roles.conftest import MakeProxy, backend, make_proxy
 from roles.processes import eventually, plain, put
+
+from controller.haproxy.exporter import Exporter, Part
+from controller.http.exporter_api import Turns, add_exporter
 
 __all__ = ["backend", "make_proxy"]
 pytestmark = pytest.mark.haproxy
@@ -43,3 +51,71 @@ def test_without_haproxy_it_is_said(make_proxy: MakeProxy) -> None:
     answer = proxy.get("/metrics/haproxy")
     assert answer.status_code == 503
     assert "HAProxy's exporter does not answer" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+
+
+class Held:
+    """An exporter whose pages end when they are let go of, and that counts how many there are at once."""
+
+    def __init__(self) -> None:
+        self.at_once: list[int] = []
+        self.open = 0
+        self.begun = asyncio.Event()
+        self.let_go = asyncio.Event()
+
+    async def page(self, _parts: Sequence[Part], _metrics: str) -> AsyncGenerator[bytes, None]:
+        """Give the beginning of a page, and its end later."""
+        self.open += 1
+        self.at_once.append(self.open)
+        try:
+            self.begun.set()
+            yield b"begun\n"
+            await self.let_go.wait()
+            yield b"ended\n"
+        finally:
+            self.open -= 1
+
+
+def asking(exporter: Held, turns: Turns) -> httpx.AsyncClient:
+    """Return a client of an application with this exporter."""
+    app = FastAPI()
+    add_exporter(app, cast("Exporter", exporter), turns)
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://proxy")
+
+
+async def test_one_is_told_at_a_time_and_the_others_wait() -> None:
+    """A page of thousands of backends is megabytes long, and so would be what is held for each who asks."""
+    exporter = Held()
+    async with asking(exporter, Turns(patience=60)) as client:
+        asked = [asyncio.create_task(client.get("/metrics/haproxy")) for _ in range(3)]
+        await exporter.begun.wait()
+        exporter.let_go.set()
+        answers = await asyncio.gather(*asked)
+
+    assert {(answer.status_code, answer.text) for answer in answers} == {(200, "begun\nended\n")}
+    assert exporter.at_once == [1, 1, 1]
+
+
+async def test_who_would_wait_too_long_is_told_to_come_again() -> None:
+    """And whoever comes when the other one is done is answered."""
+    exporter = Held()
+    async with asking(exporter, Turns(patience=0.01)) as client:
+        first = asyncio.create_task(client.get("/metrics/haproxy"))
+        await exporter.begun.wait()
+        refused = await client.get("/metrics/haproxy")
+        exporter.let_go.set()
+        assert (await first).is_success
+        assert (await client.get("/metrics/haproxy")).is_success
+
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) > 0
+
+
+async def test_nobody_keeps_the_others_waiting_by_reading_slowly() -> None:
+    """The answer is cut off, and the next one is told."""
+    exporter = Held()
+    async with asking(exporter, Turns(patience=60, longest=0.01)) as client:
+        with pytest.raises(AssertionError):  # httpx's word for an answer that has no end
+            await client.get("/metrics/haproxy")
+        exporter.let_go.set()
+        assert (await client.get("/metrics/haproxy")).text == "begun\nended\n"

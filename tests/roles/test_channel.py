@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import structlog
 from fakes.fake_docker import FakeDocker
 from haproxy.loopback import free_port
 from roles.conftest import MakeListener, MakeProxy
@@ -15,6 +16,7 @@ from tls.authorities import Authority, Issued, certificate_pem, key_pem
 
 from controller.channel import ChannelFiles
 from controller.environment import listener_settings
+from controller.turned_away import TurnedAway
 
 OURS, FOREIGN = Authority.new("Ours"), Authority.new("Foreign")
 LISTENER, PROXY = OURS.issue("localhost"), OURS.issue("proxy")
@@ -131,6 +133,49 @@ def test_the_world_is_for_those_with_a_certificate_that_counts(
     assert get(port, client(PROXY, folder)).is_success
     with pytest.raises(httpx.TransportError):
         get(port, client(issued, folder))
+
+
+@pytest.mark.parametrize(
+    ("issued", "words"),
+    [
+        (None, "it shows no certificate"),
+        (FOREIGN.issue("proxy"), "its certificate comes from no authority in LISTENER_TLS_CA here"),
+        (OURS.issue("proxy", days=-1), "its certificate has expired"),
+    ],
+    ids=["none", "foreign", "expired"],
+)
+def test_the_listener_tells_whom_it_turns_away_but_not_each_time(
+    listener: Role, folder: Path, port: int, issued: Issued | None, words: str
+) -> None:
+    """A proxy that asks in vain asks every few seconds, and others as often as they like."""
+    assert listener.ready()
+    for _ in range(5):
+        with pytest.raises(httpx.TransportError):
+            get(port, client(issued, folder))
+    assert get(port, client(PROXY, folder)).is_success
+
+    (line,) = [line for line in listener.words().splitlines() if "turned away" in line]
+    assert words in line
+
+
+def test_what_was_not_told_is_counted_and_reasons_are_told_apart() -> None:
+    now = 0.0
+    turned_away = TurnedAway(clock=lambda: now)
+    none, expired = ssl.SSLError(1, "x"), ssl.SSLCertVerificationError(1, "x")
+    none.reason, expired.reason = "PEER_DID_NOT_RETURN_A_CERTIFICATE", "CERTIFICATE_VERIFY_FAILED"
+    expired.verify_code = 10
+    with structlog.testing.capture_logs() as lines:
+        for error in (none, none, expired, none, ssl.SSLEOFError(8, "left"), ssl.SSLWantReadError(2, "more")):
+            turned_away.note(error)
+        now = 60.0
+        for error in (none, none):
+            turned_away.note(error)
+
+    assert [(line["reason"], line["and_since_last_told"]) for line in lines] == [
+        ("it shows no certificate", 0),
+        ("its certificate has expired", 0),
+        ("it shows no certificate", 2),
+    ]
 
 
 def test_a_certificate_does_not_stand_in_for_the_token(
