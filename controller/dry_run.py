@@ -1,5 +1,6 @@
 """What a proxy would make of a world, worked out beside it: nothing is run, changed or kept."""
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,8 +9,10 @@ from tempfile import TemporaryDirectory
 
 from controller.asked import Word
 from controller.by_settings import certificates_of, source_of
+from controller.declarations import FileKeeper
 from controller.desired import build_desired
 from controller.endpoints import Needs, Surroundings
+from controller.environment import service_variables
 from controller.errors import PermanentError
 from controller.haproxy.binary import find_haproxy, haproxy_version
 from controller.judging import Judged, judge
@@ -21,6 +24,7 @@ from controller.surroundings import Around, read_surroundings
 from controller.template_folder import TemplateFolder
 from models.certificates import Certificate, CertificateFiles, CertificateSource
 from models.conditions import ConditionType
+from models.declared import joined, read_variables
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import EPOCH, Snapshot, SwarmService
@@ -114,15 +118,19 @@ async def read(settings: ProxySettings) -> Snapshot:
         await source.close()
 
 
-async def last_known(settings: ProxySettings) -> tuple[Snapshot, Remembered]:
+async def last_known(settings: ProxySettings, secrets_dir: Path) -> tuple[Snapshot, Remembered]:
     """Return the world as the proxy of this state folder knew it last, or as it is read now; and what it remembers.
+
+    What is declared to the proxy itself, through its API or by variables, is part of its world.
 
     Raises:
         SourceUnavailableError: neither can be had.
     """
     world = SavedSnapshot(settings.state_dir / "snapshot.json").load()
     remembered = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules).load()
-    return world or await read(settings), remembered or Remembered()
+    kept = FileKeeper(settings.state_dir / "declared.json").services
+    by_variables = read_variables(service_variables(os.environ, secrets_dir)).services
+    return joined(world or await read(settings), kept, by_variables), remembered or Remembered()
 
 
 def deployed(world: Snapshot, services: Iterable[SwarmService]) -> Snapshot:

@@ -81,15 +81,15 @@ def render(
 ) -> None:
     """Write the files that Swarmgate would start HAProxy from, without what is secret, to standard output or a folder.
 
-    They are for the services of a stack file, of listeners, or else of the Swarm that the Docker API has; of a stack
-    file, 192.0.2.1 stands for the addresses of all services. Exit status 1 if the labels of a service are wrong, 2 if
-    the services cannot be read.
+    They are for the services of a stack file, of listeners, or else for the world as the proxy of this machine knew it
+    last (STATE_DIR). Of a stack file, 192.0.2.1 stands for the addresses of all services. Exit status 1 if the labels
+    of a service are wrong, 2 if the services cannot be read.
     """
     settings = settings_of(proxy_settings, secrets_dir, listener_address=listener_address)
     if stack_file is not None:
         made = dry_run.rendered(dry_run.by_itself(services_of(stack_file, stack, settings), settings), settings)
     else:
-        made = _await(_made_now(settings, secrets_dir))
+        made = _await(_made_now(settings, secrets_dir, anew=listener_address is not None))
     files = renderings.shown_files(made, with_secrets=with_secrets)
     if output is not None:
         _write_all(files, output)
@@ -102,8 +102,11 @@ def render(
     raise typer.Exit(int(bool(made.refused)))
 
 
-async def _made_now(settings: ProxySettings, secrets_dir: Path) -> dry_run.Made:
-    return await dry_run.made(await dry_run.read(settings), settings, secrets_dir)
+async def _made_now(settings: ProxySettings, secrets_dir: Path, *, anew: bool) -> dry_run.Made:
+    if anew:
+        return await dry_run.made(await dry_run.read(settings), settings, secrets_dir)
+    world, remembered = await dry_run.last_known(settings, secrets_dir)
+    return await dry_run.made(world, settings, secrets_dir, remembered)
 
 
 def _write_all(files: Mapping[str, str], folder: Path) -> None:
@@ -137,7 +140,7 @@ def plan(
 
 
 async def _planned(services: tuple[SwarmService, ...], settings: ProxySettings, secrets_dir: Path) -> plans.Planned:
-    world, remembered = await dry_run.last_known(settings)
+    world, remembered = await dry_run.last_known(settings, secrets_dir)
     before, after = [
         await dry_run.made(each, settings, secrets_dir, remembered)
         for each in (world, dry_run.deployed(world, services))

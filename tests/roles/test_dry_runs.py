@@ -82,6 +82,7 @@ def test_a_plan_for_people(proxy: Proxy, backend: int) -> None:
     assert told.index("BackendAdded") < told.index("BackendPublished") < told.index("MapChanged")
     assert "did you mean com.df.port?" in " ".join(told.split())
     assert "Nothing changes" in plan_of(proxy, {"web": plain(backend, "/web")})
+    assert f"/web web-be{backend}_0\n" in swarmgate("render", STATE_DIR=str(state_of(proxy)))
 
 
 @pytest.mark.haproxy
