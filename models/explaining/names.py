@@ -31,9 +31,9 @@ def taker_of(desired: Desired, arrival: Arrival) -> Taker | None:
     found = _taker(desired.passthrough, passing, arrival)
     if found is None and not passing.shared:
         return Taker(None, None, f"no service has the name {arrival.host} on port {port}")
-    return (
-        None if found is None or found.startswith(HANDOVER) else Taker(found, f"sni:{port} {arrival.host}", "by name")
-    )
+    if found is None or found.startswith(HANDOVER):
+        return None
+    return Taker(found, f"sni:{port} {arrival.host}", "by the name that is asked for")
 
 
 def _taker(table: PassthroughTable, port: PassthroughPort, arrival: Arrival) -> str | None:
