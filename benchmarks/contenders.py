@@ -117,7 +117,20 @@ async def _written(context: Context, world: World, size: int, ports: tuple[int, 
 
 def hand_written(context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path) -> list[str | Path]:
     """Write what somebody writes who knows HAProxy and has these routes: a ``use_backend`` rule for each."""
-    lines = [_HAND_WRITTEN.format(port=port)]
+    return _hand_written(context, _HAND_WRITTEN.format(port=port), routes, folder)
+
+
+def hand_written_retrying(
+    context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path
+) -> list[str | Path]:
+    """Write the same for somebody who wants no request to be lost when a task ends, as Swarmgate has it."""
+    defaults, frontend, rest = _HAND_WRITTEN.format(port=port).partition("\nfrontend services\n")
+    text = f"{defaults}{_RETRIES}{frontend}{rest}    http-request disable-l7-retry unless METH_GET\n"
+    return _hand_written(context, text, routes, folder)
+
+
+def _hand_written(context: Context, text: str, routes: Sequence[Route], folder: Path) -> list[str | Path]:
+    lines = [text]
     lines += [f"    use_backend {route.service.name} if {_condition(route.service)}" for route in routes]
     for route in routes:
         lines += [f"backend {route.service.name}", f"    server {route.service.name} {route.address}:{route.port}"]
@@ -149,6 +162,12 @@ frontend services
     bind *:{port}
     option forwardfor
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
+"""
+
+
+_RETRIES = """\
+    retry-on conn-failure empty-response
+    option use-small-buffers l7-retries
 """
 
 

@@ -24,6 +24,7 @@ from benchmarks.contenders import (
     easyhaproxy,
     hand_written,
     hand_written_map,
+    hand_written_retrying,
     swarmgate,
 )
 from benchmarks.context import Context, UnmeasurableError, scratch
@@ -41,6 +42,8 @@ _WARM_UP = 1.0
 
 OURS = "Swarmgate"
 BY_HAND, BY_MAP = "hand-written HAProxy", "hand-written HAProxy with a map"
+BY_HAND_RETRYING = "hand-written HAProxy that sends lost requests again"
+"""What half of the difference to the first is for: requests that can be sent again are copied."""
 RIVALS: tuple[tuple[str, Write, World], ...] = (
     ("Docker Flow Proxy's configuration", docker_flow_proxy, "plain"),
     ("Caddy", caddy_proxy, "plain"),
@@ -177,6 +180,7 @@ def _start(context: Context, folder: Path, stack: ExitStack) -> Iterator[Turns |
 def _wanted(context: Context) -> Iterator[_Wanted]:
     some = context.some(*_RIVAL_SIZES)
     yield _Wanted(BY_HAND, hand_written, "plain", _FEW)
+    yield _Wanted(BY_HAND_RETRYING, hand_written_retrying, "plain", _FEW)
     yield _Wanted(BY_MAP, hand_written_map, "plain", context.large)
     ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": some, "domain": some}
     for world, sizes in ours.items():
