@@ -4,7 +4,6 @@ import asyncio
 import gc
 import os
 import signal
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
@@ -36,7 +35,9 @@ from controller.interfaces import (
     Declarations,
     ListenerInterfaces,
     add_interfaces,
+    add_pages,
     read_declarations,
+    replica_of,
     seal_of,
     writers_of,
 )
@@ -100,12 +101,22 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         memory=memory,
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
-    metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(
-        status,
-        metrics,
-        lambda: _proxy_readiness(convergence.first.is_set(), source),
-        HAProxyMetrics(dataplane.statistics),
+    staleness = partial(_staleness, source)
+    metrics.watch_staleness(staleness)
+
+    def readiness() -> Readiness:
+        return _proxy_readiness(convergence.first.is_set(), source)
+
+    app = make_proxy_app(status, metrics, readiness, HAProxyMetrics(dataplane.statistics))
+    live = add_pages(
+        app,
+        settings,
+        declared,
+        dataplane,
+        status=status,
+        history=reconciler.history,
+        readiness=readiness,
+        staleness=staleness,
     )
     add_asked(app, word)
     add_interfaces(
@@ -125,6 +136,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
             _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
+            on_stop=live.close,
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
         await dataplane.process.stop(settings.drain_timeout)
@@ -258,12 +270,10 @@ def _source(settings: ProxySettings, word: Word) -> HealthySource:
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        # The port tells several proxies of one machine apart, and is the same after a restart.
-        replica = f"{socket.gethostname()}:{settings.port}"
         return ListenerSource(
             settings.listener_address,
             token=token,
-            replica=replica,
+            replica=replica_of(settings),
             word=word.text,
             channel=ChannelFiles.of(settings),
             state_dir=settings.state_dir,

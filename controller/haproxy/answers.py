@@ -48,6 +48,21 @@ class ProcessInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Load:
+    """What a worker does now (``show info``): connections, new ones a second, requests since it began.
+
+    ``uptime`` is in seconds.
+    """
+
+    version: str
+    uptime: int
+    connections: int
+    most_connections: int
+    connection_rate: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Processes:
     """The processes of one HAProxy (``show proc`` on the master socket).
 
@@ -134,6 +149,26 @@ def parse_info(answer: str) -> ProcessInfo:
     values = dict(_pairs(answer))
     try:
         return ProcessInfo(pid=int(values["Pid"]), version=values["Version"])
+    except (KeyError, ValueError) as error:
+        raise UnreadableAnswerError("show info", answer) from error
+
+
+def parse_load(answer: str) -> Load:
+    """Return what a worker does now (``show info``).
+
+    Raises:
+        UnreadableAnswerError: something of it is missing.
+    """
+    values = dict(_pairs(answer))
+    try:
+        return Load(
+            version=values["Version"],
+            uptime=int(values["Uptime_sec"]),
+            connections=int(values["CurrConns"]),
+            most_connections=int(values["Maxconn"]),
+            connection_rate=int(values["ConnRate"]),
+            requests=int(values["CumReq"]),
+        )
     except (KeyError, ValueError) as error:
         raise UnreadableAnswerError("show info", answer) from error
 

@@ -16,7 +16,7 @@ import structlog
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
 from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError, UnspeakableError
 from controller.haproxy import answers
-from controller.haproxy.answers import ServerStatistics
+from controller.haproxy.answers import Load, ServerStatistics
 from controller.haproxy.commands import steps, waves
 from controller.haproxy.conversation import converse
 from controller.haproxy.generations import Generations, write_files
@@ -122,6 +122,16 @@ class HAProxyDataplane:
         async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
             tables = await runtime.ask(*(f"show stat {name} {_BACKENDS | _SERVERS} -1" for name in backends))
         return tuple(row for table in tables for row in answers.parse_statistics(table))
+
+    async def load(self) -> Load:
+        """Return what HAProxy does now.
+
+        Raises:
+            TemporaryError: HAProxy does not answer.
+        """
+        async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
+            (answer,) = await runtime.ask("show info")
+        return answers.parse_load(answer)
 
     async def _statistics(self, kinds: int) -> str:
         async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
