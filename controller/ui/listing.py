@@ -103,8 +103,9 @@ def state_of(conditions: Iterable[Condition]) -> State:
 
 
 def telling(conditions: Sequence[Condition]) -> Condition:
-    """Return the condition to be shown where there is room for one: the first that is not true, else the last."""
-    return next((fact for fact in conditions if fact.status != "True"), conditions[-1])
+    """Return the condition to be shown where there is room for one: false before undecided, or else the last."""
+    wanted = (fact for status in ("False", "Unknown") for fact in conditions if fact.status == status)
+    return next(wanted, conditions[-1])
 
 
 def services(status: StatusStore, wish: Wish) -> tuple[Page[ServiceRow], Counter[State]]:
