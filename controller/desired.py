@@ -104,6 +104,9 @@ class Builder:
             own_routes,
             self._templates(pieces),
             judged.versions,
+            claims,
+            routing.lost,
+            routing.crowded_out,
         )
 
     def _affected(

@@ -9,7 +9,7 @@ from models.conditions import Condition
 from models.notices import Notice
 from models.passthrough import PassthroughTable
 from models.raw.frontend_lines import OwnRoutes
-from models.routing import RoutingTable
+from models.routing import Claim, Conflict, RoutingTable
 from models.service import Destination, ProxyService
 from models.tables import Table
 
@@ -120,6 +120,9 @@ class Desired:
 
     ``own_routes`` are routes that services bring in templates; ``templates`` holds, by Swarm service id, the texts of
     templates that are in force: what stays so when the files turn out to be of no use.
+
+    ``claims`` are all that led to the routing table, ``lost`` those that an older service goes before, and
+    ``crowded_out`` those that there is no room for; all by service name.
     """
 
     backends_by_name: Mapping[str, Backend] = field(default_factory=Table)
@@ -134,6 +137,9 @@ class Desired:
     own_routes: tuple[OwnRoutes, ...] = ()
     templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
     versions: Mapping[str, int] = field(default_factory=dict)
+    claims: Mapping[str, tuple[Claim, ...]] = field(default_factory=Table)
+    lost: Mapping[str, tuple[Conflict, ...]] = field(default_factory=dict)
+    crowded_out: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
 
     @property
     def backends(self) -> tuple[Backend, ...]:

@@ -10,8 +10,10 @@ import contextlib
 import re
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from builders import MACHINE
@@ -22,6 +24,9 @@ TELL_BACKEND = "    http-after-response set-header X-Backend %[be_name]\n"
 _BIND = re.compile(r"^    bind \*:\d+", re.MULTILINE)
 LIMIT = 60.0
 """Seconds that all requests of a test may take, on a busy machine."""
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], AbstractAsyncContextManager[Stream]]
+"""Opens a connection, and closes it at the end of the block."""
 UNROUTED = "services"
 """What is told as the backend of a request that no route is for: the frontend itself."""
 
@@ -87,13 +92,17 @@ def request_bytes(path: str, host: str | None, *headers: str, method: str = "GET
     return "\r\n".join(lines).encode()
 
 
-async def ask(port: int, requests: Iterable[bytes]) -> list[Answer]:
-    """Send requests one after the other, over as few connections as HAProxy allows, and return the answers."""
+async def ask(at: int | Connect, requests: Iterable[bytes]) -> list[Answer]:
+    """Send requests one after the other, over as few connections as HAProxy allows, and return the answers.
+
+    They are sent to a port of loopback, or over what connects.
+    """
+    connect = partial(_connected, at) if isinstance(at, int) else at
     answers: list[Answer] = []
     async with asyncio.timeout(LIMIT), contextlib.AsyncExitStack() as stack:
         connection = None
         for request in requests:
-            connection = connection or await stack.enter_async_context(_connected(port))
+            connection = connection or await stack.enter_async_context(connect())
             reader, writer = connection
             writer.write(request)
             answers.append(await _answer(reader))
@@ -104,10 +113,17 @@ async def ask(port: int, requests: Iterable[bytes]) -> list[Answer]:
 
 
 @contextlib.asynccontextmanager
-async def _connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def _connected(port: int) -> AsyncIterator[Stream]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
+    async with closing(writer):
         yield reader, writer
+
+
+@contextlib.asynccontextmanager
+async def closing(writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+    """Close a connection at the end of the block, whatever the other side has done by then."""
+    try:
+        yield
     finally:
         writer.close()
         with contextlib.suppress(ConnectionError):
