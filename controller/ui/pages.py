@@ -18,6 +18,7 @@ from controller.ui.facts import Facts
 from controller.ui.listing import State, Wish
 from controller.ui.live import Live
 from controller.ui.static import files
+from controller.ui.trying import METHODS, Tried
 from models.conditions import ConditionType
 
 HEADERS = MappingProxyType(
@@ -123,9 +124,12 @@ class Pages:
         )
 
     async def routes(self, request: Request) -> Response:
-        """All routes, or those that somebody looks for."""
-        wish = Wish.of(request.query_params)
-        return await self._page("routes", wish=wish, page=listing.routes(self._facts.status, wish))
+        """All routes, or those that somebody looks for; and what becomes of a URL that somebody tries."""
+        facts, wish = self._facts, Wish.of(request.query_params)
+        tried = Tried.of(request.query_params, facts.status.desired, facts.settings)
+        return await self._page(
+            "routes", wish=wish, page=listing.routes(facts.status, wish), tried=tried, methods=METHODS
+        )
 
     async def certificates(self) -> Response:
         """All certificates."""

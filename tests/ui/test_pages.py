@@ -1,6 +1,7 @@
 """The web page in a real browser: what it shows, that it follows changes by itself, and that everybody can use it."""
 
 from itertools import product
+from urllib.parse import quote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -16,6 +17,7 @@ PAGES = {
     "missing-service": "/ui/services/none",
     "nothing-found": "/ui/services?q=nothing+like+that",
     "routes": "/ui/routes",
+    "tried": "/ui/routes?url=http%3A%2F%2Fa.example%2Fgood",
     "certificates": "/ui/certificates",
     "history": "/ui/history",
 }
@@ -101,6 +103,25 @@ def test_a_service_shows_its_labels_and_what_haproxy_says_of_its_servers(site: S
     expect(page.get_by_role("heading", level=1)).to_have_text("No such service")
 
 
+def test_a_url_can_be_tried_and_what_is_told_follows_the_world(site: Site, open_page: MakePage) -> None:
+    """Who answers it, or that nobody does; what is no URL is said to be none."""
+    page = live(open_page(site.proxy, "/ui/routes"))
+    page.get_by_label("URL", exact=True).fill("http://a.example/tried/it")
+    page.get_by_role("button", name="Explain").click()
+    told = page.get_by_role("article", name="What becomes of it")
+    expect(told).to_contain_text("Nobody answers")
+    live(page)
+    site.put("tried", "/tried")
+    expect(told).to_contain_text("A service answers")
+    expect(told.get_by_role("link", name="tried")).to_have_attribute("href", "/ui/services/tried")
+    expect(page.get_by_label("URL", exact=True)).to_have_value("http://a.example/tried/it")
+    site.drop("tried")
+    expect(told).to_contain_text("Nobody answers")
+    page.get_by_label("URL", exact=True).fill("ftp://a.example/")
+    page.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("the URL begins with 'ftp'")).to_be_visible()
+
+
 HOSTILE = "/<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 
 
@@ -108,7 +129,14 @@ def test_what_labels_say_is_text_and_nothing_else(site: Site, open_page: MakePag
     """A label is written by somebody else; of a page in which it ran, `open_page` would hear."""
     site.put("hostile", HOSTILE, **{HOSTILE: HOSTILE, "port": HOSTILE})
     site.told("hostile", "InvalidLabel")
-    for path in ("/ui/services/hostile", "/ui/services", "/ui", "/ui/history", "/ui/services?q=%3Cscript%3E%22"):
+    for path in (
+        "/ui/services/hostile",
+        "/ui/services",
+        "/ui",
+        "/ui/history",
+        f"/ui/routes?url={quote(HOSTILE)}",
+        "/ui/services?q=%3Cscript%3E%22",
+    ):
         page = live(open_page(site.proxy, path))
         assert page.locator("script").count() == 1, path
         assert page.locator("img").count() == 1, path

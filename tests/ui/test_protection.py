@@ -74,10 +74,11 @@ def test_listeners_are_few_and_a_page_that_is_not_let_in_looks_by_itself(
 ) -> None:
     """Who hangs up makes room for others."""
     assert site.proxy.get("/ui/events").status_code == 503
-    page = open_page(site.proxy, "/ui/services")
+    page = open_page(site.proxy, "/ui")
     page.locator("#connection", has_text="Looks now and then").wait_for()
     site.put("quiet", "/quiet")
-    site.answers("/quiet")
+    page.get_by_role("link", name="quiet").wait_for(timeout=60_000)
+    site.drop("quiet")
     crowd.close()
 
     def is_let_in() -> bool:
@@ -85,5 +86,3 @@ def test_listeners_are_few_and_a_page_that_is_not_let_in_looks_by_itself(
             return answer.is_success
 
     eventually(is_let_in, "there is room again")
-    page.get_by_role("link", name="quiet").wait_for(timeout=60_000)
-    site.drop("quiet")
