@@ -94,12 +94,17 @@ def page_of(rows: Sequence[T], number: int) -> Page[T]:
 
 def state_of(conditions: Iterable[Condition]) -> State:
     """Return what is to be said of a service."""
-    known = [(condition.status, condition.reason) for condition in conditions]
-    if any(status == "False" and reason is not Reason.SWITCHED_OFF for status, reason in known):
-        return State.WRONG
-    if any(status == "False" for status, _ in known):
-        return State.OFF
-    return State.UNDECIDED if any(status == "Unknown" for status, _ in known) else State.GOOD
+    state = State.GOOD
+    for condition in conditions:
+        if condition.status == "True":
+            continue
+        if condition.status == "Unknown":
+            state = State.UNDECIDED if state is State.GOOD else state
+        elif condition.reason is Reason.SWITCHED_OFF:
+            state = State.OFF
+        else:
+            return State.WRONG
+    return state
 
 
 def telling(conditions: Sequence[Condition]) -> Condition:
@@ -108,18 +113,22 @@ def telling(conditions: Sequence[Condition]) -> Condition:
     return next(wanted, conditions[-1])
 
 
+def states_of(status: StatusStore, text: str = "") -> dict[str, State]:
+    """Return the states of all services, or of those that have a text in them."""
+    return {name: state_of(status.conditions[name]) for name in _matching(status, text)}
+
+
 def services(status: StatusStore, wish: Wish) -> tuple[Page[ServiceRow], Counter[State]]:
     """Return a page of the services that are wanted, and how many there are of each state that match the text."""
-    states = {name: state_of(status.conditions[name]) for name in _matching(status, wish.text)}
-    names = [name for name, state in states.items() if wish.state in {None, state}]
-    page = page_of(names, wish.page)
+    states = states_of(status, wish.text)
+    page = page_of([name for name, state in states.items() if wish.state in {None, state}], wish.page)
     rows = tuple(service_row(status, name) for name in page.rows)
     return Page(rows, page.number, page.pages, page.first, page.total), Counter(states.values())
 
 
-def wrong_services(status: StatusStore, most: int) -> tuple[ServiceRow, ...]:
+def wrong_services(status: StatusStore, states: Mapping[str, State], most: int) -> tuple[ServiceRow, ...]:
     """Return the first of the services that something is wrong with."""
-    wrong = (name for name, facts in status.conditions.items() if state_of(facts) is State.WRONG)
+    wrong = (name for name, state in states.items() if state is State.WRONG)
     return tuple(service_row(status, name) for name in islice(wrong, most))
 
 

@@ -1,6 +1,7 @@
 """The pages at ``/ui``, which only ever show: what they need is gathered here, and written in another thread."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -79,11 +80,12 @@ class Pages:
         load = await facts.load(None)
         replicas = await facts.replicas(None) if facts.replicas else None
         certificates = status.certificates_view()
+        states = listing.states_of(status)
         return await self._page(
             "overview",
-            counts=listing.services(status, Wish())[1],
+            counts=Counter(states.values()),
             routes=sum(len(footprint.routes) for footprint in status.footprints.values()),
-            wrong=listing.wrong_services(status, _MOST_WRONG),
+            wrong=listing.wrong_services(status, states, _MOST_WRONG),
             certificates=certificates,
             expiring=[each for each in certificates if each.get("problem") or each["days_left"] < SOON],
             entries=facts.history.entries[:_MOST_RECENT],
