@@ -19,9 +19,22 @@ from rich.markup import escape
 from controller import healthcheck as container_healthcheck
 from controller import init as container_init
 from controller.app import run_listener, run_proxy
+from controller.commands import explain as explanations
 from controller.commands import labels as label_reference
 from controller.commands import migrate as migration_report
 from controller.commands import status as status_report
+from controller.commands.common import (
+    LOCAL_PROXY,
+    AsJson,
+    SecretsDir,
+    StackFile,
+    StackName,
+    Url,
+    fail,
+    services_of,
+    settings_of,
+    text_of,
+)
 from controller.demo import run_demo
 from controller.environment import SECRETS_DIR, listener_settings, proxy_settings
 from controller.errors import PermanentError, SwarmgateError, TemporaryError
@@ -32,6 +45,7 @@ from controller.logs import set_up_logs
 from controller.migrating.migrate import Origin
 from controller.migrating.migrate import migrate as run_migrate
 from controller.sources.strict_yaml import DocumentError
+from models.explaining.asked import asked_of
 from models.service import TABLE
 
 cli = typer.Typer(
@@ -41,9 +55,6 @@ cli = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
 )
-
-AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
-SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")]
 
 
 @cli.command()
@@ -65,7 +76,7 @@ def proxy(
     The services come from the first that applies: --stack-file, the listeners at LISTENER_ADDRESS, or the Docker API
     (DOCKER_HOST), which must be a Swarm manager's.
     """
-    settings = _settings(
+    settings = settings_of(
         proxy_settings,
         secrets_dir,
         stack_file=stack_file,
@@ -84,7 +95,7 @@ def listener(
     secrets_dir: SecretsDir = SECRETS_DIR,
 ) -> None:
     """Publish the services of this Swarm to the proxies; runs on a manager, with the Docker socket mounted."""
-    settings = _settings(listener_settings, secrets_dir, port=port)
+    settings = settings_of(listener_settings, secrets_dir, port=port)
     set_up_logs(level=settings.log_level, form=settings.log_format)
     _run(run_listener(settings, secrets_dir=secrets_dir))
 
@@ -122,7 +133,7 @@ def labels(
     row = label_reference.find_label(name) if name else None
     if name and row is None:
         near = label_reference.nearest_label(name)
-        _fail(f"{name} is not a label" + (f"; did you mean {near}?" if near else ""), status=1)
+        fail(f"{name} is not a label" + (f"; did you mean {near}?" if near else ""), status=1)
     if as_json:
         found = label_reference.facts(row) if row else [label_reference.facts(each) for each in TABLE.values()]
         Console().print_json(data=found)
@@ -134,9 +145,7 @@ def labels(
 def status(
     service: Annotated[str | None, typer.Argument(help="A service, to be told all about.")] = None,
     *,
-    url: Annotated[
-        str, typer.Option(envvar="SWARMGATE_URL", help="Where the API of a proxy is.")
-    ] = "http://127.0.0.1:8080",
+    url: Url = LOCAL_PROXY,
     watch: Annotated[bool, typer.Option(help="Go on showing it, until interrupted.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -163,9 +172,9 @@ def _asked(url: str, service: str | None) -> status_report.Status:
     try:
         return status_report.ask_for(url, service)
     except TemporaryError as error:
-        _fail(error, status=2)
+        fail(error, status=2)
     except status_report.UnknownServiceError as error:
-        _fail(error, status=1)
+        fail(error, status=1)
 
 
 def _unless_away(look: Callable[[], RenderableType]) -> RenderableType:
@@ -186,6 +195,40 @@ def _watch(look: Callable[[], RenderableType], *, first: RenderableType) -> NoRe
 
 
 @cli.command()
+def explain(
+    request: Annotated[str, typer.Argument(metavar="URL", help="What is asked for.")],
+    *,
+    method: Annotated[str, typer.Option(help="The method.")] = "GET",
+    header: Annotated[list[str] | None, typer.Option(help="A header, 'Name: value'; as often as wanted.")] = None,
+    source: Annotated[str | None, typer.Option("--from-address", help="The address that connects.")] = None,
+    url: Url = LOCAL_PROXY,
+    stack_file: StackFile = None,
+    stack: StackName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what becomes of a request and why: who answers, what is done on the way, and which routes came close.
+
+    Nothing is sent: a proxy is asked what it would do; or, with --stack-file, nobody. Exit status 1 if no service
+    answers, 2 if no proxy does.
+    """
+    headers = header or []
+    try:
+        asked = asked_of(request, method=method, headers=headers, source=source)
+        if stack_file is None:
+            found = explanations.ask(url, request, method=method, headers=headers, source=source)
+        else:
+            settings = settings_of(proxy_settings, SECRETS_DIR)
+            found = explanations.in_stack(services_of(stack_file, stack, settings), settings, asked)
+    except (TemporaryError, PermanentError, ValueError) as error:
+        fail(error, status=2)
+    if as_json:
+        Console().print_json(found.model_dump_json())
+    else:
+        Console().print(explanations.report(found))
+    raise typer.Exit(int(not explanations.is_answered(found)))
+
+
+@cli.command()
 def lint(
     files: Annotated[list[Path], typer.Argument(help="Compose or stack files.", exists=True, dir_okay=False)],
     *,
@@ -198,8 +241,8 @@ def lint(
     the environment; so are the proxy's settings that labels depend on, SEPARATOR for one. Exit status 1 if there are
     errors, 2 if a file cannot be read.
     """
-    settings = _settings(proxy_settings, SECRETS_DIR)
-    findings = run_lint([(str(file), _text(file)) for file in files], settings, os.environ)
+    settings = settings_of(proxy_settings, SECRETS_DIR)
+    findings = run_lint([(str(file), text_of(file)) for file in files], settings, os.environ)
     if written := WRITERS[form](findings):
         sys.stdout.write(written + "\n")
     counts = Counter(each.severity for each in findings)
@@ -226,9 +269,9 @@ def migrate(
     each label is told on standard error. Exit status 1 if a label was not translated, 2 if the file cannot be read.
     """
     try:
-        migrated = run_migrate(_text(file), [origin] if origin else [*Origin], replace=replace)
+        migrated = run_migrate(text_of(file), [origin] if origin else [*Origin], replace=replace)
     except DocumentError as error:
-        _fail(f"{file}: {error}", status=2)
+        fail(f"{file}: {error}", status=2)
     if output:
         _write(output, migrated.text)
     else:
@@ -241,39 +284,20 @@ def _write(file: Path, text: str) -> None:
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        _fail(f"{file}: {error.strerror}", status=2)
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        _fail(f"{file}: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}", status=2)
-
-
-def _settings(read: Any, secrets_dir: Path, **options: Any) -> Any:  # noqa: ANN401 - of either role
-    try:
-        return read(secrets_dir=secrets_dir, **options)
-    except PermanentError as error:
-        _fail(error)
+        fail(f"{file}: {error.strerror}", status=2)
 
 
 def _run(role: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(role)
     except* PermanentError as group:
-        _fail(_first(group))
+        fail(_first(group))
     except* SwarmgateError as group:
-        _fail(_first(group), status=1)
+        fail(_first(group), status=1)
 
 
 def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _fail(error: object, status: int = container_init.MISCONFIGURED) -> NoReturn:
-    sys.stderr.write(f"swarmgate: {error}\n")
-    sys.exit(status)
 
 
 def main() -> None:

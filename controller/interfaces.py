@@ -23,6 +23,7 @@ from controller.http.answers.probes import Readiness
 from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.explaining import add_explain
 from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate
 from controller.http.listener_declaring import ListenerDeclaring, add_listener_declaring
@@ -101,7 +102,7 @@ def add_interfaces(
     mark_dirty: Callable[[str], None],
     forget: Callable[[], None],
 ) -> None:
-    """Add DFP's paths, and those that declare services and put certificates, to the proxy's application.
+    """Add DFP's paths, those that declare services and put certificates, and more to read, to the proxy's application.
 
     ``forget`` makes the next reconcile ask HAProxy anew what it runs.
     """
@@ -145,6 +146,7 @@ def add_interfaces(
     add_declared_services(app, declaring, writers)
     add_put_certificates(app, certifying, writers)
     add_exporter(app, Exporter(dataplane.internal_socket))
+    add_explain(app, status, settings)
 
 
 def add_pages(

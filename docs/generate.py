@@ -27,6 +27,7 @@ from pydantic.fields import FieldInfo
 
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
+from controller.http.explaining import add_explain
 from controller.http.exporter_api import add_exporter
 from controller.http.listener_api import Gate, make_listener_app
 from controller.http.listener_declaring import add_listener_declaring
@@ -245,6 +246,7 @@ def proxy_app() -> FastAPI:
     add_declared_services(app, _NOTHING, writers)
     add_put_certificates(app, _NOTHING, writers)
     add_exporter(app, _NOTHING)
+    add_explain(app, _NOTHING, _NOTHING)
     return app
 
 
@@ -294,7 +296,8 @@ def _parameter(described: Mapping[str, Any]) -> Parameter:
     schema = described["schema"]
     bounds = [schema[name] for name in ("minimum", "maximum") if name in schema]
     if schema["type"] == "array":
-        allowed = "any of " + ", ".join(f"`{each}`" for each in schema["items"]["enum"])
+        known = schema["items"].get("enum")
+        allowed = "any of " + ", ".join(f"`{each}`" for each in known) if known else "texts"
         return Parameter(described["name"], described["in"], allowed, described.get("description", ""), "")
     allowed = _KINDS[schema["type"]]
     if bounds:
@@ -302,7 +305,8 @@ def _parameter(described: Mapping[str, Any]) -> Parameter:
     if "maxLength" in schema:
         allowed += f" of up to {schema['maxLength']} characters"
     if schema.get("default") not in {None, ""}:
-        allowed += f"; by default {str(schema['default']).lower()}"
+        default = schema["default"]
+        allowed += f"; by default {default if isinstance(default, str) else json.dumps(default)}"
     example = described.get("example") or next(iter(schema.get("examples", ())), "")
     return Parameter(described["name"], described["in"], allowed, described.get("description", ""), str(example))
 

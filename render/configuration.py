@@ -11,6 +11,7 @@ from models.observed import ObservedServer
 from models.passthrough import PassthroughPort
 from models.proxy import Backend, Desired, TcpFrontend
 from models.settings import ProxySettings
+from models.settings.ports import HOPS
 from models.tables import Derived, Gathered, Latest, Table
 from render import records
 from render.environment import environment
@@ -32,9 +33,6 @@ from render.texts import Text
 
 _NO_PATTERN = "-"
 """Stands for domains in general, and is the pattern of none: no key begins with it."""
-
-_HOPS = 5
-"""How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +194,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             settings=settings,
             machine=machine,
             records=records,
-            hops=_HOPS,
+            hops=HOPS,
             any_domain=routing.ANY_DOMAIN,
             search=search_of(desired, settings),
             routing=desired.routing,

@@ -14,9 +14,8 @@ from models.explaining.testing import Facts, divided
 from models.paths import KEPT
 from models.proxy import Desired
 from models.settings import ProxySettings
+from models.settings.ports import HOPS
 
-HOPS = 5
-"""How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
 _CGI_FORM = "x_forwarded_"
 _FORWARDED = re.compile(r"x-forwarded-(?!for$).*|forwarded")
 _ODD = re.compile(rb"[%;\\]|/[/.]")
@@ -31,22 +30,19 @@ _VALID_CODE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 class Arrival:
     """A request with what is known of it.
 
-    ``host`` is the one that is looked up, ``client`` the address that rules are about. ``odd`` says whether the path
-    was written in another way than rules compare it. ``refused`` says why it is refused whatever the routes are.
+    ``host`` and ``path`` are what is looked up, ``client`` is the address that rules are about. ``odd`` says whether
+    the path was written in another way than rules compare it. ``refused`` says why it is refused whatever the routes
+    are.
     """
 
     asked: Asked
     host: str
+    path: str
     facts: Facts
     client: IpAddress | None
     odd: bool = False
     refused: str | None = None
     doubts: tuple[str, ...] = ()
-
-    @property
-    def path(self) -> str:
-        """The path that is looked up; what is not UTF-8 of it is kept apart."""
-        return self.facts.path.decode(errors="surrogateescape")
 
 
 def arrival_of(asked: Asked, desired: Desired, settings: ProxySettings) -> Arrival:
@@ -59,6 +55,7 @@ def arrival_of(asked: Asked, desired: Desired, settings: ProxySettings) -> Arriv
     return Arrival(
         asked=asked,
         host=host,
+        path=path.decode(errors="surrogateescape"),
         facts=Facts(asked.host.encode(), host.encode(), path, port, headers),
         client=None if peer is None else _client(peer, headers, settings.trusted_proxies),
         odd=odd,
@@ -70,8 +67,7 @@ def arrival_of(asked: Asked, desired: Desired, settings: ProxySettings) -> Arriv
 def _port(asked: Asked, desired: Desired, settings: ProxySettings) -> tuple[int, tuple[str, ...]]:
     """Return the port of the proxy that a request comes to, and what is doubtful about it."""
     wanted = asked.port or DEFAULT_PORTS[asked.secure]
-    speaks_tls = settings.crt_list_path is not None or desired.certificates.default is not None
-    binds = {bind.port: bind.ssl for bind in settings.binds if speaks_tls or not bind.ssl}
+    binds = {bind.port: bind.ssl for bind in settings.binds}
     others = {each.port for each in desired.tcp_frontends} | {each.port for each in desired.passthrough.ports}
     if wanted in others:
         return wanted, ()

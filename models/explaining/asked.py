@@ -14,9 +14,9 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 _AS_IT_IS = "".join(map(chr, range(0x21, 0x7F)))
 """What clients send of a URL as it was written; they encode everything else."""
 DEFAULT_PORTS = {False: 80, True: 443}
-MOST_CHARACTERS = 8_192
-"""Of a URL: more than HAProxy has room for."""
-MOST_HEADERS = 100
+MOST_CHARACTERS = 4_000
+"""Of a URL: more than browsers send."""
+MOST_HEADERS = 20
 
 
 @dataclass(frozen=True, slots=True)

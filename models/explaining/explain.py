@@ -7,9 +7,10 @@ from models.explaining.arrival import Arrival, arrival_of
 from models.explaining.asked import Asked
 from models.explaining.explanation import Answer, AskedView, Explanation, Share
 from models.explaining.names import taker_of
-from models.explaining.rivals import Contest, tests
+from models.explaining.rivals import Contest
 from models.explaining.searching import Found, search, shares
 from models.explaining.steps import BAD_REQUEST, UNAVAILABLE, steps_of
+from models.explaining.words import condition
 from models.proxy import Backend, Desired
 from models.routing import Claim
 from models.settings import ProxySettings
@@ -179,9 +180,9 @@ def why(claim: Claim) -> str:
     """Say by what a claim is for a request."""
     if claim.is_default:
         return "nobody else has a route for it (com.df.isDefaultBackend)"
-    words = [claim.route]
+    words = [claim.route.removesuffix(" (with conditions)")]
     if claim.predicates:
-        words.append(f"if {tests(claim.predicates)}")
+        words.append(f"if {' and '.join(map(condition, claim.predicates))}")
     if claim.priority:
         words.append(f"with priority {claim.priority}")
     return " ".join(words)

@@ -9,7 +9,8 @@ from itertools import chain, islice
 from models.conditions import ConditionType
 from models.explaining.arrival import Arrival
 from models.explaining.explanation import Lost, Rival
-from models.explaining.testing import Facts, holds
+from models.explaining.testing import holds
+from models.explaining.words import HOST_FORMS, PATH, condition
 from models.predicates import Predicate
 from models.proxy import Desired
 from models.routing import ACME_TIER, ANY_DOMAIN, Claim, Conflict, PathMatch
@@ -18,8 +19,9 @@ MOST = 8
 """Rivals that are told of."""
 _ALIKE = 0.75
 """How much of two names or paths is the same if one was meant by the other (1: all of it)."""
+_EVERYTHING = ("", "/")
+"""The paths of routes that answer what others were perhaps meant for."""
 _ORDER = {reason: number for number, reason in enumerate(Lost)}
-_PATH, _HEADER_OF_AGENT, _HOST_FORMS = "var(txn.path)", "req.fhdr(User-Agent)", "hdr_"
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ class Contest:
         """Yield those that would answer if the request, or the label, were a little different."""
         for claim, failing in self._at_its_place:
             if failing and _would_win(claim, winner):
-                yield from _just_failing(claim, failing, self.arrival)
-        for claim in chain.from_iterable(self.desired.claims.values()):
-            if _is_just_elsewhere(claim, self.arrival) and _would_win(claim, winner):
-                yield _elsewhere(claim, self.arrival)
+                yield from _just_failing(claim, failing)
+        if winner is None or winner.path in _EVERYTHING:
+            for claim in chain.from_iterable(self.desired.claims.values()):
+                if _is_just_elsewhere(claim, self.arrival) and _would_win(claim, winner):
+                    yield _elsewhere(claim, self.arrival)
 
     def _refused(self) -> Iterator[Rival]:
         """Yield the services that have no routes since their labels are wrong."""
@@ -98,10 +101,10 @@ def _would_win(claim: Claim, winner: Claim | None) -> bool:
     return winner is None or claim.precedence < winner.precedence
 
 
-def _just_failing(claim: Claim, failing: Sequence[Predicate], arrival: Arrival) -> Iterator[Rival]:
+def _just_failing(claim: Claim, failing: Sequence[Predicate]) -> Iterator[Rival]:
     """Yield a claim some of whose tests do not hold, if they are about more than the domain or the path of others."""
     subjects = {_subject(each) for each in failing}
-    words = "; ".join(unmet(each, arrival.facts) for each in failing)
+    words = f"only if {' and '.join(map(condition, failing))}"
     if subjects == {Lost.TEST}:
         yield _rival(claim, Lost.TEST, words)
     elif subjects == {Lost.OTHER_PATH} and claim.domain != ANY_DOMAIN:
@@ -124,36 +127,9 @@ def _elsewhere(claim: Claim, arrival: Arrival) -> Rival:
 
 def _subject(predicate: Predicate) -> Lost:
     """Return what a request is not for if a test fails."""
-    if predicate.fetch == _PATH and not predicate.negated:
+    if predicate.fetch == PATH and not predicate.negated:
         return Lost.OTHER_PATH
-    return Lost.OTHER_DOMAIN if predicate.fetch.startswith(_HOST_FORMS) else Lost.TEST
-
-
-def unmet(predicate: Predicate, facts: Facts) -> str:
-    """Say which test does not hold, in the words of labels."""
-    patterns = ", ".join(predicate.patterns)
-    if predicate.fetch == "dst_port":
-        return f"it is for port {patterns}, and the request comes to {facts.port}"
-    if predicate.fetch == _HEADER_OF_AGENT:
-        return f"the header User-Agent must contain {' or '.join(predicate.patterns)}"
-    if predicate.fetch == _PATH:
-        return f"{patterns} is left to others" if predicate.negated else f"the path must match {_test(predicate)}"
-    if predicate.fetch.startswith(_HOST_FORMS):
-        return f"the host must match {_test(predicate)}"
-    name = predicate.fetch.partition("(")[2].rstrip(")")
-    return f"the header {name} must be {patterns}"
-
-
-def tests(predicates: Sequence[Predicate]) -> str:
-    """Return the tests of a route in brief."""
-    return ", ".join(
-        f"{'not ' if each.negated else ''}{each.fetch.removeprefix('var(txn.').rstrip(')')} {_test(each)}"
-        for each in predicates
-    )
-
-
-def _test(predicate: Predicate) -> str:
-    return " ".join((*predicate.flags, " or ".join(predicate.patterns)))
+    return Lost.OTHER_DOMAIN if predicate.fetch.startswith(HOST_FORMS) else Lost.TEST
 
 
 def _rival(claim: Claim, reason: Lost, message: str) -> Rival:
@@ -203,7 +179,7 @@ def _why_other_path(claim: Claim, path: str) -> str:
 def _is_near(path: str, wanted: str) -> bool:
     """Return whether one path may have been meant by another: the same but for letter case or slash, or alike."""
     mine, theirs = path.lower().rstrip("/"), wanted.lower().rstrip("/")
-    return bool(theirs) and (mine.startswith(theirs) or _are_alike(mine[: len(theirs) + 1], theirs))
+    return bool(theirs) and (mine.startswith(theirs) or _are_alike(mine[1 : len(theirs) + 1], theirs[1:]))
 
 
 def _is_near_host(host: str, domain: str) -> bool:
@@ -214,7 +190,8 @@ def _is_near_host(host: str, domain: str) -> bool:
 
 
 def _are_alike(one: str, other: str) -> bool:
-    if abs(len(one) - len(other)) > max(len(one), len(other)) * (1 - _ALIKE) or not one:
+    """Return whether two texts differ in one place or so; that most do not is seen at a glance."""
+    half = min(len(one), len(other)) // 2
+    if not half or (one[:half] != other[:half] and one[-half:] != other[-half:]):
         return False
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
-    return matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE and matcher.ratio() >= _ALIKE
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _ALIKE

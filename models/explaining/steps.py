@@ -59,8 +59,8 @@ def _all_steps(way: OnTheWay) -> Iterator[Step]:
     if not servers:
         yield Step(kind=StepKind.REFUSED, message="there is no server", status=UNAVAILABLE)
     else:
-        count = f"one of {len(servers)} servers" if len(servers) > 1 else f"{servers[0].address}:{servers[0].port}"
-        yield Step(kind=StepKind.SENT, message=f"sent to {count}")
+        where = f"one of {len(servers)} servers" if len(servers) > 1 else f"the server {servers[0].name}"
+        yield Step(kind=StepKind.SENT, message=f"sent to {where}")
 
 
 def _label(name: str) -> str:

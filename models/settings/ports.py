@@ -10,6 +10,9 @@ from models.base import Frozen
 from models.labels.access import Network
 from models.types import Allowed, ListOf, Port
 
+HOPS = 5
+"""How many addresses of ``X-Forwarded-For`` are looked at, from its end, to find one that is no trusted proxy's."""
+
 _NUMBER, _NAME, _VERSION, _NAMES = (
     r"[0-9]{1,9}",
     r"[A-Za-z0-9_.@-]{1,64}",

@@ -74,7 +74,10 @@ def random_services(dice: random.Random, number: int, port: int, *, plain: bool)
 
 
 def _plain_labels(dice: random.Random) -> dict[str, str]:
-    labels = {"servicePath": dice.choice(PATH_VALUES["path_beg"][1:]), **_sometimes(dice, 0.01, isDefaultBackend=["true"])}
+    labels = {
+        "servicePath": dice.choice(PATH_VALUES["path_beg"][1:]),
+        **_sometimes(dice, 0.01, isDefaultBackend=["true"]),
+    }
     return labels | _sometimes(dice, 0.3, serviceDomain=DOMAINS) | _of_access(dice)
 
 

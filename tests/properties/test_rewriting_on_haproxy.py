@@ -58,7 +58,12 @@ def random_pair(dice: random.Random) -> Pair:
     search = dice.choice(["", "", "^/"]) + "".join(piece for piece, _ in parts) + dice.choice(["", "", "$"])
     texts = [*(text for text in TEXTS if text != "0"), r"\\", "$HOME", ")", "]", "}", "+", "*"]
     replace = "".join(dice.choice([*texts, *(rf"\{number}" for number in range(1, groups + 1))]) for _ in range(4))
-    return Pair(search, f"{dice.choice(['/', '/', ''])}{replace}", dice.choice(["", "", "g", "i", "gi"]), "".join(sample for _, sample in parts))
+    return Pair(
+        search,
+        f"{dice.choice(['/', '/', ''])}{replace}",
+        dice.choice(["", "", "g", "i", "gi"]),
+        "".join(sample for _, sample in parts),
+    )
 
 
 def random_piece(dice: random.Random) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``swarmgate status``, asked of a running proxy as an operator would: what is there, what is wrong, and why."""
+"""``swarmgate status`` and ``explain``, asked of a running proxy as an operator would."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from haproxy.loopback import free_port
 from roles.conftest import MakeProxy
-from roles.processes import Proxy, eventually, plain, put
+from roles.processes import Proxy, eventually, plain, put, stack
 from typer.testing import CliRunner
 
 from controller.cli import cli
@@ -21,10 +21,10 @@ def proxy(make_proxy: MakeProxy, newest: Path, stack_file: Path, backend: int) -
     return made
 
 
-def run(proxy: Proxy, *arguments: str) -> tuple[int, str]:
+def run(proxy: Proxy, *arguments: str, command: str = "status") -> tuple[int, str]:
     """Return the exit status and the output, its columns wide enough for everything."""
     result = CliRunner().invoke(
-        cli, ["status", "--url", f"http://127.0.0.1:{proxy.api}", *arguments], env={"COLUMNS": "400"}
+        cli, [command, "--url", f"http://127.0.0.1:{proxy.api}", *arguments], env={"COLUMNS": "400"}
     )
     return result.exit_code, result.output
 
@@ -67,7 +67,29 @@ def test_a_service_that_is_not_there(proxy: Proxy) -> None:
     assert "did you mean web?" in text
 
 
-def test_nobody_answers() -> None:
-    result = CliRunner().invoke(cli, ["status", "--url", f"http://127.0.0.1:{free_port()}"])
+def test_a_request_is_explained(proxy: Proxy, backend: int) -> None:
+    status, text = run(proxy, "http://x/web/1", command="explain")
+    assert status == 0
+    assert f"web-be{backend}_0" in text
+    status, text = run(proxy, "http://x/Web", command="explain")
+    assert status == 1
+    assert "the letter case counts" in text
+    assert "did you mean com.df.port?" in text
+    found = json.loads(run(proxy, "/web", "--json", command="explain")[1])
+    assert (found["answer"], found["service"]) == ("service", "web")
+    assert run(proxy, "ftp://x/", command="explain")[0] == 2
+
+
+def test_a_stack_file_is_enough_to_explain(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yml"
+    file.write_text(stack({"web": plain(80, "/web", httpsOnly=True)}), encoding="utf-8")
+    result = CliRunner().invoke(cli, ["explain", "http://x/web", "--stack-file", str(file), "--json"])
+    found = json.loads(result.output)
+    assert (result.exit_code, found["service"], found["status"]) == (0, "shop_web", 302)
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["explain", "http://x/"]], ids=["status", "explain"])
+def test_nobody_answers(arguments: list[str]) -> None:
+    result = CliRunner().invoke(cli, [*arguments, "--url", f"http://127.0.0.1:{free_port()}"])
     assert result.exit_code == 2
     assert "--url or SWARMGATE_URL" in result.output
