@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
 from controller.changes import Outcome
+from controller.http.answers.views import CertificateView
 from controller.status import Footprint
 from controller.ui import listing
 from controller.ui.details import MOST_BACKENDS, backend_rows, labels_of
@@ -79,15 +80,14 @@ class Pages:
         facts, status = self._facts, self._facts.status
         load = await facts.load(None)
         replicas = await facts.replicas(None) if facts.replicas else None
-        certificates = status.certificates_view()
+        certificates = self._certificates()
         states = listing.states_of(status)
         return await self._page(
             "overview",
             counts=Counter(states.values()),
             routes=sum(len(footprint.routes) for footprint in status.footprints.values()),
             wrong=listing.wrong_services(status, states, _MOST_WRONG),
-            certificates=certificates,
-            expiring=[each for each in certificates if each.get("problem") or each["days_left"] < SOON],
+            expiring=[each for each in certificates if each.problem or each.days_left < SOON],
             entries=facts.history.entries[:_MOST_RECENT],
             last_at=facts.history.last_at,
             staleness=facts.staleness(),
@@ -135,11 +135,14 @@ class Pages:
 
     async def certificates(self) -> Response:
         """All certificates."""
-        return await self._page("certificates", certificates=self._facts.status.certificates_view())
+        return await self._page("certificates", certificates=self._certificates())
 
     async def history(self) -> Response:
         """What the latest reconciles did."""
         return await self._page("history", entries=self._facts.history.entries)
+
+    def _certificates(self) -> list[CertificateView]:
+        return [CertificateView.model_validate(each) for each in self._facts.status.certificates_view()]
 
     async def _page(self, template: str, /, status: int = 200, **shown: Any) -> Response:  # noqa: ANN401 - a template's
         """Write a page in another thread, so that nobody waits for it; what is shown must not change meanwhile."""

@@ -58,7 +58,7 @@ def shop(home: Path, origin: int) -> Iterator[Proxy]:
         put(stack_file, services)
         eventually(lambda: proxy.status("/journal") == 200, "the journal is live")
         for _ in range(40):
-            proxy.status("/", Host="shop.example.com")
+            proxy.status("/", Host="shop.example.com", Authorization="Basic YW5uOnMzY3JldA==")
         yield proxy
 
 
