@@ -113,17 +113,17 @@ def telling(conditions: Sequence[Condition]) -> Condition:
     return next(wanted, conditions[-1])
 
 
-def states_of(status: StatusStore, text: str = "") -> dict[str, State]:
-    """Return the states of all services, or of those that have a text in them."""
-    return {name: state_of(status.conditions[name]) for name in _matching(status, text)}
+def states_of(conditions: Mapping[str, Sequence[Condition]]) -> Mapping[str, State]:
+    """Return the states of all services."""
+    return {name: state_of(facts) for name, facts in conditions.items()}
 
 
-def services(status: StatusStore, wish: Wish) -> tuple[Page[ServiceRow], Counter[State]]:
+def services(status: StatusStore, states: Mapping[str, State], wish: Wish) -> tuple[Page[ServiceRow], Counter[State]]:
     """Return a page of the services that are wanted, and how many there are of each state that match the text."""
-    states = states_of(status, wish.text)
-    page = page_of([name for name, state in states.items() if wish.state in {None, state}], wish.page)
+    matching = {name: states[name] for name in _matching(status, wish.text)}
+    page = page_of([name for name, state in matching.items() if wish.state in {None, state}], wish.page)
     rows = tuple(service_row(status, name) for name in page.rows)
-    return Page(rows, page.number, page.pages, page.first, page.total), Counter(states.values())
+    return Page(rows, page.number, page.pages, page.first, page.total), Counter(matching.values())
 
 
 def wrong_services(status: StatusStore, states: Mapping[str, State], most: int) -> tuple[ServiceRow, ...]:
@@ -160,6 +160,11 @@ def routes(status: StatusStore, wish: Wish) -> Page[RouteRow]:
     page = page_of(sorted(found), wish.page)
     rows = tuple(RouteRow(route, name, state_of(status.conditions.get(name, ()))) for route, name in page.rows)
     return Page(rows, page.number, page.pages, page.first, page.total)
+
+
+def count_routes(footprints: Mapping[str, Footprint]) -> int:
+    """Return how many routes there are."""
+    return sum(len(footprint.routes) for footprint in footprints.values())
 
 
 def _matching(status: StatusStore, text: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from controller.ui.live import Live
 from controller.ui.static import files
 from controller.ui.trying import METHODS, Tried
 from models.conditions import ConditionType
+from models.tables import Latest
 
 HEADERS = MappingProxyType(
     {
@@ -62,10 +63,12 @@ def add_ui(app: FastAPI, facts: Facts) -> Live:
 
 
 class Pages:
-    """One method for each page."""
+    """One method for each page; what takes thousands of steps is worked out once for each state of the world."""
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._states = Latest(listing.states_of)
+        self._routes = Latest(listing.count_routes)
         self.by_path: dict[str, Callable[..., Awaitable[Response]]] = {
             "/ui": self.overview,
             "/ui/services": self.services,
@@ -81,11 +84,11 @@ class Pages:
         load = await facts.load(None)
         replicas = await facts.replicas(None) if facts.replicas else None
         certificates = self._certificates()
-        states = listing.states_of(status)
+        states = self._states(status.conditions)
         return await self._page(
             "overview",
             counts=Counter(states.values()),
-            routes=sum(len(footprint.routes) for footprint in status.footprints.values()),
+            routes=self._routes(status.footprints),
             wrong=listing.wrong_services(status, states, _MOST_WRONG),
             expiring=[each for each in certificates if each.problem or each.days_left < SOON],
             entries=facts.history.entries[:_MOST_RECENT],
@@ -101,7 +104,8 @@ class Pages:
     async def services(self, request: Request) -> Response:
         """All services, or those that somebody looks for."""
         wish = Wish.of(request.query_params)
-        page, counts = listing.services(self._facts.status, wish)
+        status = self._facts.status
+        page, counts = listing.services(status, self._states(status.conditions), wish)
         return await self._page("services", wish=wish, page=page, counts=counts)
 
     async def service(self, name: str) -> Response:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from binaries import chromium_binary
 from failures.conftest import Site, Swarm, home, origin, site, swarm
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from roles.processes import Proxy
 
 __all__ = ["Site", "Swarm", "home", "origin", "site", "swarm"]
@@ -22,6 +22,9 @@ _ARGUMENTS = (
     *("--disable-component-update", "--disable-sync", "--no-first-run"),
 )
 _ANSWERED = tuple(f"Failed to load resource: the server responded with a status of {status}" for status in (404, 503))
+_LONGEST = 30_000
+"""Milliseconds that anything awaited may take, on a busy machine."""
+expect.set_options(timeout=_LONGEST)
 MakePage = Callable[..., Page]
 
 
@@ -48,7 +51,7 @@ def open_page(browser: Browser) -> Iterator[MakePage]:
             context = browser.new_context(**profile)
             cleaning.callback(context.close)
             page = context.new_page()
-            page.set_default_timeout(20_000)
+            page.set_default_timeout(_LONGEST)
             page.on("pageerror", lambda error: complaints.append(str(error)))
             page.on("dialog", lambda dialog: complaints.append(f"a dialog: {dialog.message}"))
             page.on("console", lambda said: said.type == "error" and complaints.append(said.text))

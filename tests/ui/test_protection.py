@@ -1,13 +1,16 @@
 """What protects the web page: it only shows, browsers are told to run nothing but its script, and listeners are few."""
 
 import re
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
-from roles.processes import ask, eventually
+from failures.conftest import start_proxy
+from roles.processes import ask, eventually, plain, stack
 from ui.conftest import MakePage, Site
 
 from controller.ui.live import MOST_LISTENERS
@@ -86,3 +89,19 @@ def test_listeners_are_few_and_a_page_that_is_not_let_in_looks_by_itself(
             return answer.is_success
 
     eventually(is_let_in, "there is room again")
+
+
+def test_open_pages_do_not_hold_up_the_end(home: Path, origin: int) -> None:
+    """Their streams end with the proxy, and nothing is wrong about it."""
+    (home / "ending.yml").write_text(stack({"web": plain(origin, "/web")}))
+    with ExitStack() as cleaning:
+        proxy = start_proxy(cleaning, home / "e", "--stack-file", str(home / "ending.yml"), DRAIN_TIMEOUT="1")
+        eventually(proxy.ready, "the proxy is ready")
+        stream = cleaning.enter_context(socket.create_connection(("127.0.0.1", proxy.api), timeout=20))
+        stream.sendall(b"GET /ui/events HTTP/1.1\r\nHost: proxy\r\n\r\n")
+        told = stream.recv(4096)
+        assert proxy.send(signal.SIGTERM) == 0
+        while piece := stream.recv(4096):
+            told += piece
+        assert told.endswith(b"0\r\n\r\n")
+        assert '"level": "error"' not in proxy.words()

@@ -4,7 +4,8 @@
   const connection = document.getElementById("connection");
   const announcement = document.getElementById("announcement");
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-  let asked = 0;
+  const PAUSE = 2000;
+  let asked = 0, last = 0, due = 0;
 
   function tell(state, words) {
     connection.dataset.state = state;
@@ -39,6 +40,7 @@
 
   async function refresh(address = location.href) {
     const number = ++asked;
+    last = Date.now();
     try {
       const answer = await fetch(address, { headers: { Accept: "text/html" } });
       const text = await answer.text();
@@ -48,13 +50,20 @@
     }
   }
 
+  // Many pages may be open, and much may change: each asks every two seconds at most, and none that nobody sees.
+  function refreshSoon(words) {
+    if (document.hidden || due) return;
+    due = setTimeout(async () => {
+      due = 0;
+      await refresh();
+      announcement.textContent = words;
+    }, Math.max(0, last + PAUSE - Date.now()));
+  }
+
   function watch() {
     const source = new EventSource("/ui/events");
     source.onopen = () => tell("live", "Live");
-    source.addEventListener("change", async (event) => {
-      await refresh();
-      announcement.textContent = JSON.parse(event.data).words;
-    });
+    source.addEventListener("change", (event) => refreshSoon(JSON.parse(event.data).words));
     source.onerror = () => {
       tell("away", source.readyState === EventSource.CLOSED ? "Looks now and then" : "Connecting again");
       if (source.readyState === EventSource.CLOSED) setTimeout(watch, 30000);
