@@ -122,6 +122,18 @@ def test_a_url_can_be_tried_and_what_is_told_follows_the_world(site: Site, open_
     expect(page.get_by_text("the URL begins with 'ftp'")).to_be_visible()
 
 
+def test_a_source_that_cannot_be_read_is_told_at_once_and_so_is_its_end(site: Site, open_page: MakePage) -> None:
+    """Though nothing is reconciled then that would change anything."""
+    page = live(open_page(site.proxy, "/ui"))
+    state = page.get_by_role("region", name="State of this proxy")
+    expect(state).to_contain_text("Converged")
+    site.file.write_text("services: [")
+    expect(state).to_contain_text("Stale")
+    expect(state).to_contain_text("stack.yml")
+    site.write()
+    expect(state).to_contain_text("Converged")
+
+
 HOSTILE = "/<script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 
 
