@@ -43,7 +43,8 @@ class Asking(Generic[K, V]):
         """Return the answer, which may be a second old if the same was asked last."""
         async with self._turn:
             if self._last is None or self._last[0] != what or self.clock() - self._last[1] >= _FRESH:
-                self._last = (what, self.clock(), await self._told(what))
+                told = await self._told(what)
+                self._last = (what, self.clock(), told)
             return self._last[2]
 
     async def _told(self, what: K) -> Told[V]:

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from controller.changes import Outcome
 from controller.http.answers.views import CertificateView
 from controller.status import Footprint
 from controller.ui import listing
@@ -21,7 +20,6 @@ from controller.ui.listing import State, Wish
 from controller.ui.live import Live
 from controller.ui.static import files
 from controller.ui.trying import METHODS, Tried
-from models.conditions import ConditionType
 from models.tables import Latest
 
 HEADERS = MappingProxyType(
@@ -71,6 +69,7 @@ class Pages:
         self._routes = Latest(listing.count_routes)
         self.by_path: dict[str, Callable[..., Awaitable[Response]]] = {
             "/ui": self.overview,
+            "/ui/": self.overview,
             "/ui/services": self.services,
             "/ui/services/{name:path}": self.service,
             "/ui/routes": self.routes,
@@ -155,8 +154,6 @@ class Pages:
             "now": datetime.now(UTC),
             "readiness": self._facts.readiness(),
             "State": State,
-            "Outcome": Outcome,
-            "ConditionType": ConditionType,
             "soon": SOON,
         }
         text = await asyncio.to_thread(_written, f"{template}.html.j2", common | shown)

@@ -15,7 +15,16 @@ from ui.conftest import MakePage, Site
 
 from controller.ui.live import MOST_LISTENERS
 
-PATHS = ("/ui", "/ui/services", "/ui/services/good", "/ui/routes", "/ui/certificates", "/ui/history", "/ui/events")
+PATHS = (
+    "/ui",
+    "/ui/",
+    "/ui/services",
+    "/ui/services/good",
+    "/ui/routes",
+    "/ui/certificates",
+    "/ui/history",
+    "/ui/events",
+)
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -19,6 +19,7 @@
   }
 
   function takeOver(fresh) {
+    if (!fresh.getElementById("content")) return;
     for (const part of document.querySelectorAll("[data-live]")) {
       const news = fresh.getElementById(part.id);
       if (!news || news.innerHTML === part.innerHTML) continue;
@@ -62,7 +63,10 @@
 
   function watch() {
     const source = new EventSource("/ui/events");
-    source.onopen = () => tell("live", "Live");
+    source.onopen = () => {
+      if (connection.dataset.state === "away") refresh(); // what there was meanwhile was not told
+      tell("live", "Live");
+    };
     source.addEventListener("change", (event) => refreshSoon(JSON.parse(event.data).words));
     source.onerror = () => {
       tell("away", source.readyState === EventSource.CLOSED ? "Looks now and then" : "Connecting again");
