@@ -19,7 +19,7 @@ from fastapi import FastAPI
 
 from controller.asked import AskBack, Word
 from controller.backoff import Backoff
-from controller.certificates import CertificateStore
+from controller.by_settings import certificates_of, source_of
 from controller.channel import ChannelFiles, serving_context
 from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
@@ -37,8 +37,6 @@ from controller.interfaces import (
     add_interfaces,
     add_pages,
     read_declarations,
-    replica_of,
-    seal_of,
     writers_of,
 )
 from controller.loop import ControlLoop, Pace, Result, Round
@@ -53,7 +51,6 @@ from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
-from controller.sources.stack_file import StackFileSource
 from controller.status import StatusStore
 from controller.surroundings import Around, check_interfaces, read_surroundings
 from controller.template_folder import TemplateFolder
@@ -79,13 +76,13 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     metrics = Metrics()
     status = StatusStore(now=lambda: datetime.now(UTC))
     word = Word()
-    inner = _source(settings, word)
+    inner = source_of(settings, word)
     listeners = inner if isinstance(inner, ListenerSource) else None
     guarded = GuardedSource(inner, settings.state_dir)
     declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
     source = declared.source
     dataplane = _dataplane(settings)
-    certificates = _certificates(settings, secrets_dir)
+    certificates = certificates_of(settings, secrets_dir)
     around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
     convergence = _Convergence(settings, declared, status)
     memory = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules)
@@ -262,34 +259,6 @@ def _settle() -> None:
 def _patience() -> Backoff:
     """Return a backoff for rounds: short, since whoever was away is to be noticed soon when it is back."""
     return Backoff(longest=5.0)
-
-
-def _source(settings: ProxySettings, word: Word) -> HealthySource:
-    """Return the first source that applies: a stack file, listeners, or the Docker API."""
-    if settings.stack_file is not None:
-        return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
-    if settings.listener_address:
-        token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        return ListenerSource(
-            settings.listener_address,
-            token=token,
-            replica=replica_of(settings),
-            word=word.text,
-            channel=ChannelFiles.of(settings),
-            state_dir=settings.state_dir,
-        )
-    return DockerSource(settings.docker_host, settings.df_notify_label)
-
-
-def _certificates(settings: ProxySettings, secrets_dir: Path) -> CertificateStore:
-    return CertificateStore(
-        settings.certs_dir,
-        secrets_dir,
-        settings.state_dir,
-        seal=seal_of(settings),
-        ca_file=settings.ca_file,
-        crt_list=settings.crt_list_path,
-    )
 
 
 def _dataplane(settings: ProxySettings) -> HAProxyDataplane:

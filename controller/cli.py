@@ -19,19 +19,16 @@ from rich.markup import escape
 from controller import healthcheck as container_healthcheck
 from controller import init as container_init
 from controller.app import run_listener, run_proxy
-from controller.commands import explain as explanations
 from controller.commands import labels as label_reference
 from controller.commands import migrate as migration_report
+from controller.commands import questions
 from controller.commands import status as status_report
 from controller.commands.common import (
     LOCAL_PROXY,
     AsJson,
     SecretsDir,
-    StackFile,
-    StackName,
     Url,
     fail,
-    services_of,
     settings_of,
     text_of,
 )
@@ -45,7 +42,6 @@ from controller.logs import set_up_logs
 from controller.migrating.migrate import Origin
 from controller.migrating.migrate import migrate as run_migrate
 from controller.sources.strict_yaml import DocumentError
-from models.explaining.asked import asked_of
 from models.service import TABLE
 
 cli = typer.Typer(
@@ -55,6 +51,10 @@ cli = typer.Typer(
     add_completion=True,
     rich_markup_mode=None,
 )
+
+
+for question in (questions.explain, questions.render, questions.plan):
+    cli.command()(question)
 
 
 @cli.command()
@@ -192,40 +192,6 @@ def _watch(look: Callable[[], RenderableType], *, first: RenderableType) -> NoRe
             time.sleep(1)
             live.update(look(), refresh=True)
     raise typer.Exit
-
-
-@cli.command()
-def explain(
-    request: Annotated[str, typer.Argument(metavar="URL", help="What is asked for.")],
-    *,
-    method: Annotated[str, typer.Option(help="The method.")] = "GET",
-    header: Annotated[list[str] | None, typer.Option(help="A header, 'Name: value'; as often as wanted.")] = None,
-    source: Annotated[str | None, typer.Option("--from-address", help="The address that connects.")] = None,
-    url: Url = LOCAL_PROXY,
-    stack_file: StackFile = None,
-    stack: StackName = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tell what becomes of a request and why: who answers, what is done on the way, and which routes came close.
-
-    Nothing is sent: a proxy is asked what it would do; or, with --stack-file, nobody. Exit status 1 if no service
-    answers, 2 if no proxy does.
-    """
-    headers = header or []
-    try:
-        asked = asked_of(request, method=method, headers=headers, source=source)
-        if stack_file is None:
-            found = explanations.ask(url, request, method=method, headers=headers, source=source)
-        else:
-            settings = settings_of(proxy_settings, SECRETS_DIR)
-            found = explanations.in_stack(services_of(stack_file, stack, settings), settings, asked)
-    except (TemporaryError, PermanentError, ValueError) as error:
-        fail(error, status=2)
-    if as_json:
-        Console().print_json(found.model_dump_json())
-    else:
-        Console().print(explanations.report(found))
-    raise typer.Exit(int(not explanations.is_answered(found)))
 
 
 @cli.command()

@@ -16,13 +16,18 @@ log = structlog.get_logger()
 
 def machine_for(settings: ProxySettings, dataplane: HAProxyDataplane) -> Machine:
     """Return the facts that the configuration of a HAProxy depends on."""
+    return machine_at(settings, dataplane.runtime_socket, dataplane.internal_socket, dataplane.process.binary)
+
+
+def machine_at(settings: ProxySettings, runtime_socket: Path, internal_socket: Path, binary: Path | None) -> Machine:
+    """Return the same for a program and sockets; without a program (None) there is nothing that it cannot do."""
     limits = machine_limits()
     return Machine(
         maxconn=settings.maxconn or limits.maxconn,
         fd_hard_limit=limits.fd_hard_limit,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.internal_socket),
-        quic=settings.enable_h3 and _can_quic(dataplane.process.binary),
+        runtime_socket=str(runtime_socket),
+        internal_socket=str(internal_socket),
+        quic=settings.enable_h3 and (binary is None or _can_quic(binary)),
         error_files=find_error_files(settings.errorfiles_dir),
     )
 

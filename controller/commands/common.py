@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,11 +17,13 @@ from models.snapshot import SwarmService
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")]
 Url = Annotated[str, typer.Option(envvar="SWARMGATE_URL", help="Where the API of a proxy is.")]
-StackFile = Annotated[
-    Path | None, typer.Option(help="The services of this stack file.", exists=True, dir_okay=False, allow_dash=True)
-]
+StackFile = Annotated[Path | None, typer.Option(help="The services of this stack file; - is standard input.")]
 StackName = Annotated[
-    str | None, typer.Option("--stack", help="The name that the stack is deployed by; by default the file's.")
+    str | None,
+    typer.Option(
+        "--stack",
+        help="The stack's name; by default the file's. With '', services are called as in the file (STACK_FILE).",
+    ),
 ]
 LOCAL_PROXY = "http://127.0.0.1:8080"
 
@@ -56,14 +57,13 @@ def services_of(file: Path, stack: str | None, settings: ProxySettings) -> tuple
 
     Variables are replaced as ``docker stack deploy`` does, from the environment.
     """
-    name = stack or (file.stem if str(file) != "-" else "stack")
+    name = (file.stem if str(file) != "-" else "stack") if stack is None else stack
     read = read_stack(str(file), text_of(file), name, os.environ, settings.df_notify_label)
     for each in read.findings:
         if each.rule == "NoStackFile" and each.severity is Severity.ERROR:
             fail(f"{file}: {each.message}", status=2)
-    return in_order(each.service for each in read.services)
+    return tuple(each.service if name else _as_in_the_file(each.service) for each in read.services)
 
 
-def in_order(services: Iterable[SwarmService]) -> tuple[SwarmService, ...]:
-    """Return services by name, as a world has them."""
-    return tuple(sorted(services, key=lambda each: each.name))
+def _as_in_the_file(service: SwarmService) -> SwarmService:
+    return service.model_copy(update={"name": service.name.removeprefix("_")})

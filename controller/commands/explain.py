@@ -8,22 +8,15 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from controller.desired import build_desired
-from controller.endpoints import Surroundings
+from controller.dry_run import by_itself
 from controller.errors import PermanentError, TemporaryError
 from controller.http.explaining import PATH
-from controller.judging import judge
-from models.certificates import Certificate, CertificateFiles, CertificateSource
 from models.explaining.asked import Asked
 from models.explaining.explain import explain
 from models.explaining.explanation import Answer, Explanation, StepKind
 from models.settings import ProxySettings
-from models.snapshot import EPOCH, Snapshot, SwarmService
+from models.snapshot import SwarmService
 
-_SOMEWHERE = "192.0.2.1"
-"""Stands for the addresses of services that are not running here (RFC 5737)."""
-_SELF_SIGNED = Certificate("default", CertificateSource.SELF_SIGNED, "", (), EPOCH, EPOCH, "")
-"""Stands for the certificate that every proxy has."""
 _UNKNOWN = "servers, mounted secrets and templates are not known of a stack file"
 _BAD_REQUEST = 400
 _COLOURS = {
@@ -61,11 +54,7 @@ def ask(
 
 def in_stack(services: tuple[SwarmService, ...], settings: ProxySettings, asked: Asked) -> Explanation:
     """Explain a request as a proxy would that runs these services and no others, all of them in good order."""
-    judged = judge(Snapshot(services=services), settings, forms={}, rejected={})
-    around = Surroundings(
-        hosts=dict.fromkeys(judged.hosts, (_SOMEWHERE,)), certificates=CertificateFiles(fallback=_SELF_SIGNED)
-    )
-    found = explain(build_desired(judged, settings, around), settings, asked)
+    found = explain(by_itself(services, settings), settings, asked)
     return found.model_copy(update={"servers": (), "doubts": (*found.doubts, _UNKNOWN)})
 
 

@@ -118,7 +118,7 @@ class _Explaining:
         doubts: tuple[str, ...] = (),
     ) -> Explanation:
         """Return the explanation of a request that comes to a backend."""
-        steps = steps_of(backend, self.arrival) if backend.mode == "http" else ()
+        steps = steps_of(backend, self.arrival)
         last = steps[-1] if steps else None
         if last is not None and last.status is not None:
             message = f"{message}; {last.message}"

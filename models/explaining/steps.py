@@ -36,25 +36,37 @@ class OnTheWay:
         return bool(self.arrival.facts.values(name, whole=True))
 
 
+_Family = Callable[[OnTheWay], Iterator[Step]]
+"""What the labels of one family ask for."""
+
+
 def steps_of(backend: Backend, arrival: Arrival) -> tuple[Step, ...]:
-    """Return what is done with a request, up to the step that ends it."""
+    """Return what is done with a request, up to the step that ends it.
+
+    A connection that is passed on as it is gets no answer by HTTP, so none of its steps has a status.
+    """
+    is_http = backend.mode == "http"
     steps: list[Step] = []
-    for step in _all_steps(OnTheWay(backend, arrival)):
-        steps.append(step)
+    for step in _all_steps(OnTheWay(backend, arrival), _FAMILIES if is_http else _OF_CONNECTIONS):
+        steps.append(step if is_http else step.model_copy(update={"status": None}))
         if step.status is not None:
             break
     return tuple(steps)
 
 
-def _all_steps(way: OnTheWay) -> Iterator[Step]:
+def _all_steps(way: OnTheWay, families: Sequence[_Family]) -> Iterator[Step]:
     if way.backend.closed:
         yield Step(
             kind=StepKind.REFUSED,
             message="closed: access to it cannot be restricted as its labels ask",
             status=UNAVAILABLE,
         )
-    for some in _FAMILIES:
+    for some in families:
         yield from some(way)
+    yield from _sent(way)
+
+
+def _sent(way: OnTheWay) -> Iterator[Step]:
     servers = way.backend.servers
     if not servers:
         yield Step(kind=StepKind.REFUSED, message="there is no server", status=UNAVAILABLE)
@@ -79,8 +91,8 @@ def _changed(name: str, message: str) -> Step:
     return Step(kind=StepKind.CHANGED, label=_label(name), message=message)
 
 
-def _access(way: OnTheWay) -> Iterator[Step]:
-    access, asked, client = way.backend.destination.access, way.arrival.asked, way.arrival.client
+def _addresses(way: OnTheWay) -> Iterator[Step]:
+    access, client = way.backend.destination.access, way.arrival.client
     if client is None:
         for name, networks in (("deniedSrc", access.denied_src), ("allowedSrc", access.allowed_src)):
             if networks:
@@ -90,6 +102,10 @@ def _access(way: OnTheWay) -> Iterator[Step]:
         yield _refused("deniedSrc", f"{client} is kept out")
     elif access.allowed_src and not is_within(client, access.allowed_src):
         yield _refused("allowedSrc", f"{client} is none of {', '.join(access.allowed_src)}")
+
+
+def _access(way: OnTheWay) -> Iterator[Step]:
+    access, asked = way.backend.destination.access, way.arrival.asked
     if access.deny_http and not asked.secure:
         yield _refused("denyHttp", "requests by HTTP are refused")
     if access.allowed_methods and asked.method not in access.allowed_methods:
@@ -238,7 +254,8 @@ def _shown(value: object) -> str:
 
 
 _AS_THEY_ARE = frozenset({"connection", "compression"})
-_FAMILIES: Sequence[Callable[[OnTheWay], Iterator[Step]]] = (
-    *(_access, _limits, _redirects, _client_certificates, _authentication, _headers, _rewriting, _others),
+_FAMILIES: Sequence[_Family] = (
+    *(_addresses, _access, _limits, _redirects, _client_certificates, _authentication, _headers, _rewriting, _others),
 )
 """In the order of `models.service.Destination`."""
+_OF_CONNECTIONS: Sequence[_Family] = (_addresses, _limits)

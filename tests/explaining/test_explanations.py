@@ -181,6 +181,9 @@ def test_connections_that_are_passed_on() -> None:
         (Answer.CONNECTION, "vault"),
         (Answer.NOBODY, None),
     ]
+    closed: Worlds = {"db": {**world["db"], "deniedSrc": "10.0.0.0/8"}}
+    found = explained(closed, "http://x:6379/", source="10.0.0.1")
+    assert [(step.kind, step.status) for step in found.steps] == [(StepKind.REFUSED, None)]
 
 
 def test_what_the_proxy_answers_itself() -> None:
