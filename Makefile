@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs fuzz audit bench lock image reproduce sbom clean
+.PHONY: help run test soak lint format docs site screenshots fuzz audit bench lock image reproduce sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -38,6 +38,9 @@ format: $(READY) ## format the code
 docs: $(READY) ## write the pages in docs/ that follow from the code
 	$(BIN)/python docs/generate.py
 
+screenshots: $(READY) ## take the pictures of the web page in docs/screenshots anew
+	$(BIN)/python -m pytest -n 0 tests/ui/test_screenshots.py --update-screenshots
+
 fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; or: make fuzz SECONDS=3600)
 	@if ! $(BIN)/python -c 'import atheris' 2>/dev/null; then \
 		echo "Nothing is fuzzed: there is no atheris for this Python on this machine."; exit $${SWARMGATE_REQUIRE_ALL:-0}; \
@@ -49,7 +52,6 @@ fuzz: $(READY) ## fuzz all that reads what others have written (a minute each; o
 		grep -E 'executed_units|new_units' $(VENV)/fuzz.log; \
 	done
 
-.PHONY: site
 site: $(READY) ## build the documentation site in build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open build/site/index.html"

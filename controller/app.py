@@ -35,6 +35,7 @@ from controller.interfaces import (
     Declarations,
     ListenerInterfaces,
     add_interfaces,
+    add_pages,
     read_declarations,
     writers_of,
 )
@@ -97,12 +98,22 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         memory=memory,
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
-    metrics.watch_staleness(partial(_staleness, source))
-    app = make_proxy_app(
-        status,
-        metrics,
-        lambda: _proxy_readiness(convergence.first.is_set(), source),
-        HAProxyMetrics(dataplane.statistics),
+    staleness = partial(_staleness, source)
+    metrics.watch_staleness(staleness)
+
+    def readiness() -> Readiness:
+        return _proxy_readiness(convergence.first.is_set(), source)
+
+    app = make_proxy_app(status, metrics, readiness, HAProxyMetrics(dataplane.statistics))
+    live = add_pages(
+        app,
+        settings,
+        declared,
+        dataplane,
+        status=status,
+        history=reconciler.history,
+        readiness=readiness,
+        staleness=staleness,
     )
     add_asked(app, word)
     add_interfaces(
@@ -122,6 +133,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
             _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
+            on_stop=live.close,
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
         await dataplane.process.stop(settings.drain_timeout)

@@ -1,12 +1,11 @@
 """Where a proxy reads its world and its certificates from, by its settings."""
 
-import socket
 from pathlib import Path
 
 from controller.asked import Word
 from controller.certificates import CertificateStore
 from controller.channel import ChannelFiles
-from controller.interfaces import seal_of
+from controller.interfaces import replica_of, seal_of
 from controller.sources.docker_api import DockerSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
@@ -23,8 +22,7 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
-        # The port tells several proxies of one machine apart, and is the same after a restart.
-        replica = f"{socket.gethostname()}:{settings.port}" if reports else ""
+        replica = replica_of(settings) if reports else ""
         return ListenerSource(
             settings.listener_address,
             token=token,

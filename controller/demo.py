@@ -49,7 +49,8 @@ _WELCOME = """\
 
 Then edit  [bold]{stack}[/bold]
 and try again: change a path, add a service, or make a mistake such as  com.df.port: 80x
-What Swarmgate makes of each service:  http://localhost:{api}/v1/services
+What Swarmgate makes of each service:  http://localhost:{api}/ui
+The same for programs:                 http://localhost:{api}/v1/services
 Its metrics:                           http://localhost:{api}/metrics
 
 Ctrl-C stops everything.

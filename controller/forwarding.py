@@ -6,16 +6,21 @@ from urllib.parse import quote
 
 import httpx
 import structlog
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 
 from controller.channel import ChannelFiles, mounts
 from controller.declarations import DeclarationRefusedError, Receipt
+from controller.errors import SourceUnavailableError
+from controller.published import ReplicaState
 from controller.sources.listener import listener_url
 from models.snapshot import StoredCertificate
 
 log = structlog.get_logger()
 
 _LIMIT = 15.0
+_REPLICAS_LIMIT = 2.0
+"""Seconds that whoever looks at a page waits."""
+_REPLICAS = TypeAdapter(list[ReplicaState])
 _PASSED_ON = {"PUT": frozenset({409, 500, 503}), "DELETE": frozenset({500, 503})}
 """What a listener may answer that says something to whoever asked here; all else is between the two of us."""
 _BAD_GATEWAY = 502
@@ -85,6 +90,25 @@ class ForwardingKeeper:
         """Wait for the replicas that ask the listeners; see `Replicas.behind`."""
         asked = (self._behind_at(url, etag, limit) for url, etag in receipt.published.items())
         return tuple(sorted({name for names in await asyncio.gather(*asked) for name in names}))
+
+    async def replicas(self) -> tuple[ReplicaState, ...]:
+        """Return what the listeners know of all replicas; of one that several know, what the first one says.
+
+        Raises:
+            SourceUnavailableError: no listener tells.
+        """
+        told = await asyncio.gather(*map(self._replicas_at, self._urls))
+        if all(states is None for states in told):
+            raise SourceUnavailableError(f"no listener tells of replicas: {', '.join(self._urls)}")
+        found = (state for states in reversed(told) for state in reversed(states or ()))
+        return tuple(sorted({state.replica: state for state in found}.values(), key=lambda state: state.replica))
+
+    async def _replicas_at(self, url: str) -> list[ReplicaState] | None:
+        try:
+            response = await self._client.get(f"{url}/v1/replicas", timeout=_REPLICAS_LIMIT)
+            return _REPLICAS.validate_json(response.raise_for_status().content)
+        except (httpx.HTTPError, ValueError):
+            return None
 
     async def _behind_at(self, url: str, etag: str, limit: float) -> list[str]:
         try:

@@ -1,5 +1,6 @@
 """Puts together what lies between a role's loop and those around it: variables, DFP's and DFSL's API, notifications."""
 
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,9 @@ from controller.errors import SourceUnavailableError
 from controller.forwarding import ForwardingKeeper
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.exporter import Exporter
+from controller.history import History
 from controller.http.answering import Distribution
+from controller.http.answers.probes import Readiness
 from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
@@ -41,6 +44,9 @@ from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.status import StatusStore
 from controller.swarm_keeper import SwarmKeeper
+from controller.ui.facts import Asking, Facts
+from controller.ui.live import Live
+from controller.ui.pages import add_ui
 from models.declared import read_variables
 from models.settings import ListenerSettings, ProxySettings, Settings
 from models.snapshot import Snapshot
@@ -143,6 +149,35 @@ def add_interfaces(
     add_explain(app, status, settings)
 
 
+def add_pages(
+    app: FastAPI,
+    settings: ProxySettings,
+    declarations: Declarations,
+    dataplane: HAProxyDataplane,
+    *,
+    status: StatusStore,
+    history: History,
+    readiness: Callable[[], Readiness],
+    staleness: Callable[[], float],
+) -> Live:
+    """Add the web page to the proxy's application; return what has to be closed before that can stop."""
+    keeper = declarations.keeper
+    facts = Facts(
+        settings=settings,
+        status=status,
+        history=history,
+        world=lambda: declarations.source.world,
+        readiness=readiness,
+        staleness=staleness,
+        source=_source_in_words(settings),
+        statistics=Asking(dataplane.statistics_of),
+        load=Asking(lambda _: dataplane.load()),
+        replicas=Asking(lambda _: keeper.replicas()) if isinstance(keeper, ForwardingKeeper) else None,
+        replica=replica_of(settings),
+    )
+    return add_ui(app, facts)
+
+
 class ListenerInterfaces:
     """DFSL's paths and notifications, and the declaring of services, on a listener."""
 
@@ -219,6 +254,18 @@ class ListenerInterfaces:
 def writers_of(settings: Settings, *, by_tls_only: bool = False) -> Writers:
     """Return who may change things."""
     return Writers(settings.api_token, settings.api_writes, by_tls_only)
+
+
+def replica_of(settings: ProxySettings) -> str:
+    """Return what a proxy is called: its port tells it from others of its machine, and stays after a restart."""
+    return f"{socket.gethostname()}:{settings.port}"
+
+
+def _source_in_words(settings: ProxySettings) -> str:
+    if settings.stack_file is not None:
+        return f"the stack file {settings.stack_file.name}"
+    addresses = ", ".join(settings.listener_address)
+    return f"the listener at {addresses}" if addresses else "the Docker API"
 
 
 def seal_of(settings: Settings) -> Seal:

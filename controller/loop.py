@@ -32,10 +32,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Why a reconcile runs: ``resync`` if the slow timer asked for it; when the first unseen change was (loop time)."""
+    """Why a reconcile runs: ``resync`` if the slow timer asked for it; when the first unseen change was (loop time).
+
+    ``causes`` are the reasons with which the world was marked dirty, each once.
+    """
 
     resync: bool
     dirty_since: float | None
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,12 @@ class ControlLoop:
         self._dirty = asyncio.Event()
         self._dirty_since: float | None = None
         self._dirty_last = 0.0
+        self._causes: dict[str, None] = {}
 
     def mark_dirty(self, reason: str) -> None:
-        """Ask for a reconcile; ``reason`` is for the debug log only. Call it in the event loop's thread."""
+        """Ask for a reconcile; ``reason`` is for people only. Call it in the event loop's thread."""
         log.debug("Marked dirty", reason=reason)
+        self._causes[reason] = None
         self._dirty_last = asyncio.get_running_loop().time()
         if self._dirty_since is None:
             self._dirty_since = self._dirty_last
@@ -76,8 +82,9 @@ class ControlLoop:
             resync = clock() >= next_resync
             if resync:
                 next_resync = clock() + self._pace.resync
-            started = Round(resync=resync, dirty_since=self._dirty_since)
+            started = Round(resync=resync, dirty_since=self._dirty_since, causes=tuple(self._causes))
             self._dirty.clear()
+            self._causes.clear()
             self._dirty_since = None
             delay = await self._attempt(started)
 

@@ -20,6 +20,7 @@ from controller.desired import Builder
 from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, LoadRefusedError, MisconfiguredError, SwarmgateError, TemporaryError
 from controller.haproxy.validate import rejected_certificates
+from controller.history import History
 from controller.judging import Candidate, Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
@@ -30,7 +31,7 @@ from controller.redaction import redacted
 from controller.reload_gate import ReloadGate
 from controller.remembered import Remembered
 from controller.sources.saved import Saved
-from controller.status import StatusStore
+from controller.status import News, StatusStore
 from controller.templates import TemplateFile
 from models import conditions
 from models.conditions import Reason
@@ -67,6 +68,7 @@ class Reconciler:
     metrics: Metrics
     on_converged: Callable[[Snapshot], None] = lambda _snapshot: None
     memory: Saved[Remembered] | None = None
+    history: History = field(init=False)
     forms: Mapping[str, LastGood] = field(default_factory=dict)
     templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
@@ -82,6 +84,7 @@ class Reconciler:
     _has_converged: bool = False
 
     def __post_init__(self) -> None:
+        self.history = History(self.status.now)
         self._judge_world = Judge(self.settings)
         self._build = Builder(self.settings)
         self._render = Renderer(self.settings, self.machine)
@@ -96,14 +99,18 @@ class Reconciler:
             PermanentError: HAProxy refuses the configuration, and no service can be blamed for it.
         """
         self.metrics.attempted()
+        self.history.begin(started.causes)
         if started.resync:
             self._expected = None
+        began = monotonic()
         try:
             return await self._reconcile(started)
         except BaseException as error:
             self._expected = None
             if not isinstance(error, asyncio.CancelledError):
                 self.metrics.reconciled(Applied(Outcome.FAILED))
+                words = str(error) if isinstance(error, SwarmgateError) else "an unexpected error; the log tells more"
+                self.history.failed(words, monotonic() - began)
             raise
 
     def forget_observed(self) -> None:
@@ -128,7 +135,8 @@ class Reconciler:
         self._programmed = outcome.rendered
         self._remember(outcome.desired)
         self._has_converged = True
-        self._publish(outcome)
+        news = self._publish(outcome)
+        self.history.converged(outcome.plan, outcome.applied, news, monotonic() - began)
         self._note_duration(outcome, snapshot, monotonic() - began)
         self.on_converged(snapshot)
         is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
@@ -235,11 +243,12 @@ class Reconciler:
         self.refused_certificates |= refused
         return bool(news)
 
-    def _publish(self, outcome: "Converged") -> None:
-        self.status.publish(outcome.desired, outcome.applied, outcome.desired.versions)
+    def _publish(self, outcome: "Converged") -> News:
+        news = self.status.publish(outcome.desired, outcome.applied, outcome.desired.versions)
         self.metrics.reconciled(outcome.applied)
         self.metrics.services(self.status.count_by_condition())
         self.metrics.certificates(outcome.desired.certificates)
+        return news
 
     def _show_refused(self, error: ConfigRejectedError, rendered: Rendered) -> None:
         """Log the configuration that HAProxy refused, if the operator wants to see it."""

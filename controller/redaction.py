@@ -1,7 +1,9 @@
 """What may be shown of a configuration, and of HAProxy's words about it: everything but what may be secret. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from models.credentials import may_be_shown
 
 HIDDEN = "(hidden)"
 _NOTE = re.compile(r" +# (?P<count>\d+) lines of \S.*:")
@@ -39,6 +41,11 @@ def redacted(configuration: str) -> str:
     Of such a line, from a label or a variable, the first word is left; a comment above says how many there are.
     """
     return "\n".join(shown + (f" {HIDDEN}" if hidden else "") for shown, hidden in _parts(configuration))
+
+
+def redacted_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return a service's labels without the values that may be secret."""
+    return {label: value if may_be_shown(label) else HIDDEN for label, value in labels.items()}
 
 
 def redacted_words(words: str, configuration: str) -> str:

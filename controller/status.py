@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic import TypeAdapter
@@ -43,6 +43,27 @@ class Footprint:
     routes: tuple[str, ...] = ()
 
 
+class FootprintChange(NamedTuple):
+    """What one service had in HAProxy and what it has now; None for nothing at all."""
+
+    observed: Footprint | None
+    desired: Footprint | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new of services, by name: their footprints, and those of their conditions that say something else.
+
+    Services are new with their first conditions if one of these is false.
+    """
+
+    footprints: Mapping[str, FootprintChange] = field(default_factory=dict)
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.footprints or self.conditions)
+
+
 @dataclass(slots=True)
 class StatusStore:
     """Keeps conditions with the time of their last transition, and tells the log what changed.
@@ -65,49 +86,49 @@ class StatusStore:
 
     def publish(
         self, desired: Desired, applied: Applied, versions: Mapping[str, int], failure: Condition | None = None
-    ) -> None:
-        """Take over a new state: log what changed, remember the rest.
+    ) -> News:
+        """Take over a new state: log what changed, and return it; remember the rest.
 
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
         if desired is self.desired and failure is None and self._judged:
-            return
-        self._take_conditions(desired.conditions, versions, failure)
+            return News()
+        transitions = self._take_conditions(desired.conditions, versions, failure)
+        footprints: Mapping[str, FootprintChange] = {}
         self._log_notices(desired.notices)
         self.notices = desired.notices
         if failure is None:
-            self._take_footprints(desired, applied)
+            footprints = self._take_footprints(desired, applied)
             self._log_certificates(desired.certificates)
             self.desired = desired
         self.changed.set()
         self.changed = asyncio.Event()
+        return News(footprints, transitions)
 
     def _take_conditions(
         self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int], failure: Condition | None
-    ) -> None:
-        """Date and log the conditions of the services about which something new was found out."""
+    ) -> Mapping[str, tuple[Condition, ...]]:
+        """Date and log the conditions of the services about which something new was found out; return what is told."""
         changed = self._changed(judged, versions) if failure is None else {*judged, *self.conditions}
         news = {
-            name: self._news(name, judged.get(name, ()), versions.get(name, 0), failure) for name in sorted(changed)
+            name: self._with_times(name, judged.get(name, ()), versions.get(name, 0), failure)
+            for name in sorted(changed)
         }
+        told = {name: transitions for name, facts in news.items() if (transitions := self._transitions(name, facts))}
+        self._log_transitions(told)
+        for name, facts in news.items():
+            self._recount(name, facts)
         self.conditions = self.conditions.revised({name: facts or None for name, facts in news.items()})
         self._judged = {} if failure else judged
         self._versions = versions
+        return told
 
     def _changed(self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int]) -> AbstractSet[str]:
         """Return the services about which something else is said than before, or of another version of theirs."""
         if not self._judged:
             return {*judged, *self.conditions}
         return changed_keys(self._judged, judged) | (changed_keys(self._versions, versions) & judged.keys())
-
-    def _news(
-        self, name: str, judged: tuple[Condition, ...], version: int, failure: Condition | None
-    ) -> tuple[Condition, ...]:
-        facts = self._with_times(name, judged, version, failure)
-        self._log_transitions(name, facts)
-        self._recount(name, facts)
-        return facts
 
     def _recount(self, name: str, facts: tuple[Condition, ...]) -> None:
         """Count the conditions of a service in place of those that it had."""
@@ -156,13 +177,14 @@ class StatusStore:
             dated.append(last if last == one else one)
         return tuple(dated)
 
-    def _log_transitions(self, name: str, facts: tuple[Condition, ...]) -> None:
+    def _transitions(self, name: str, facts: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        """Return the conditions that say something else than before; of a new service, those that are false."""
         known = {condition.type: condition for condition in self.conditions.get(name, ())}
-        for fact in facts:
-            last = known.get(fact.type)
-            if last is None and fact.status != "False":
-                continue
-            if last is None or (last.status, last.reason, last.message) != (fact.status, fact.reason, fact.message):
+        return tuple(fact for fact in facts if _is_news(known.get(fact.type), fact))
+
+    def _log_transitions(self, told: Mapping[str, tuple[Condition, ...]]) -> None:
+        for name, facts in told.items():
+            for fact in facts:
                 write = log.warning if fact.status == "False" else log.info
                 write(
                     "Service condition changed",
@@ -179,31 +201,19 @@ class StatusStore:
                 if notice not in self.notices.get(name, ()):
                     log.warning(_EVENTS[notice.reason], service=name, message=notice.message)
 
-    def _take_footprints(self, desired: Desired, applied: Applied) -> None:
-        """Look at the services that may have something else in HAProxy than before, and log what became of them."""
+    def _take_footprints(self, desired: Desired, applied: Applied) -> Mapping[str, FootprintChange]:
+        """Log and return what services have in HAProxy that is something else than before."""
         suspects = _touched(self.desired, desired)
         backends = self._backends(desired.backends_by_name)
         news = {name: footprint_of(desired, backends[name]) for name in suspects if name in backends}
+        looked_at = {name: FootprintChange(self.footprints.get(name), news.get(name)) for name in sorted(suspects)}
+        changed = {name: change for name, change in looked_at.items() if change.observed != change.desired}
         if not self.footprints and len(news) > _MOST_TOLD:
             log.info("Services added", count=len(news), haproxy_updated_by=applied.outcome.value)
         else:
-            self._log_footprints(suspects, news, applied)
-        self.footprints = self.footprints.revised({name: news.get(name) for name in suspects})
-
-    def _log_footprints(self, suspects: AbstractSet[str], news: Mapping[str, Footprint], applied: Applied) -> None:
-        for name in sorted(suspects):
-            last, now = self.footprints.get(name), news.get(name)
-            if last == now:
-                continue
-            event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
-            shown = now or last or Footprint()
-            log.info(
-                event,
-                service=name,
-                backends=list(shown.backends),
-                routes=list(shown.routes),
-                haproxy_updated_by=applied.outcome.value,
-            )
+            _log_footprints(changed, applied)
+        self.footprints = self.footprints.revised({name: change.desired for name, change in changed.items()})
+        return changed
 
     def _log_certificates(self, certificates: CertificateList) -> None:
         """Tell what is wrong with certificates, once, and what is right again."""
@@ -281,6 +291,26 @@ class StatusStore:
             "deprecated": [each.message for each in notices if each.reason is NoticeReason.DEPRECATED_LABEL],
             "notices": [{"reason": each.reason.value, "message": each.message} for each in notices],
         }
+
+
+def _is_news(known: Condition | None, fact: Condition) -> bool:
+    """Return whether a condition says something else than the known one, or is the first of its type and false."""
+    if known is None:
+        return fact.status == "False"
+    return (known.status, known.reason, known.message) != (fact.status, fact.reason, fact.message)
+
+
+def _log_footprints(changes: Mapping[str, FootprintChange], applied: Applied) -> None:
+    for name, (last, now) in changes.items():
+        event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
+        shown = now or last or Footprint()
+        log.info(
+            event,
+            service=name,
+            backends=list(shown.backends),
+            routes=list(shown.routes),
+            haproxy_updated_by=applied.outcome.value,
+        )
 
 
 def _digest(name: str, facts: tuple[Condition, ...]) -> int:

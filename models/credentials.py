@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from models.labels.custom import RAW_LABELS
+from models.reading import name_and_index
 from models.service import SPELLINGS
 from models.snapshot import Snapshot
 
@@ -13,6 +14,12 @@ def secret_values(labels: Mapping[str, str]) -> Iterator[str]:
     for label, value in labels.items():
         if value and any(_is_secret(part) for part in label.split(".")):
             yield value
+
+
+def may_be_shown(label: str) -> bool:
+    """Return whether a label's value may be shown to everybody: what nobody here knows may be a secret, misspelled."""
+    row = SPELLINGS.get(name_and_index(label)[0])
+    return row is not None and row.label.is_shown and row.name not in RAW_LABELS
 
 
 def holds_credentials(snapshot: Snapshot, known: AbstractSet[int] = frozenset()) -> bool:

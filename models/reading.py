@@ -98,6 +98,14 @@ class LabelRules:
     defaults: tuple[tuple[str, str], ...] = ()
 
 
+def name_and_index(label: str) -> tuple[str, int]:
+    """Return a label's name without the prefix, and its index: 0 if it has none, or if the name has it as a part."""
+    name = label.removeprefix(PREFIX)
+    if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
+        return match["name"], int(match["index"])
+    return name, 0
+
+
 @dataclass(slots=True)
 class _Reader:
     """Collects the values by table row and index, and the problems met on the way.
@@ -142,9 +150,7 @@ class _Reader:
 
     def read(self, label: str, value: str) -> None:
         """File one label under its row, or note why it has none."""
-        name, index = label.removeprefix(PREFIX), 0
-        if name not in SPELLINGS and (match := _INDEXED.fullmatch(name)):
-            name, index = match["name"], int(match["index"])
+        name, index = name_and_index(label)
         row = SPELLINGS.get(name)
         if row is None and name in REMOVED:
             self.deprecations.append(f"{label} does nothing any more: {REMOVED[name]}; remove it")

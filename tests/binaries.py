@@ -1,6 +1,7 @@
-"""The HAProxy programs on this machine that rendered configurations are tried on."""
+"""The programs on this machine that are tried: HAProxy, on what is rendered for it, and a browser, on the web page."""
 
 import os
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -29,6 +30,14 @@ def haproxy_binary(version: str) -> Path:
     if version not in haproxy_binaries():
         pytest.skip(f"there is no HAProxy {version} here; make one with: tests/testbed/haproxy")
     return haproxy_binaries()[version]
+
+
+def chromium_binary() -> str:
+    """Return the path of the browser; skips the test if there is none."""
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("there is no Chromium here; install it with: tests/testbed/install")
+    return path
 
 
 def refusal(binary: Path, files: dict[str, bytes], folder: Path) -> str:

@@ -25,8 +25,9 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--update-golden``."""
+    """Add ``--update-golden`` and ``--update-screenshots``."""
     parser.addoption("--update-golden", action="store_true", help="write what is rendered now to tests/golden")
+    parser.addoption("--update-screenshots", action="store_true", help="write pictures of pages to docs/screenshots")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ The formats are those of the Management guide, section 9.3. Fields that are not 
 that says more is understood; what is relied upon must be there, or `UnreadableAnswerError` is raised.
 """
 
+import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ _MASTER_LINE = re.compile(r"(?P<pid>\d+)\s+master\s+\d+ \[failed: (?P<failed>\d+
 _WORKER_LINE = re.compile(r"(?P<pid>\d+)\s+worker\s+(?P<reloads>\d+)")
 _SERVER_FIELDS = ("be_name", "srv_name", "srv_addr", "srv_port", "srv_admin_state")
 _SERVERS_STATE_VERSION = "1"
+_SERVER_ROW = "2"
+_ROW_TYPES = frozenset({"1", _SERVER_ROW})
+"""HAProxy's numbers for rows about backends and about servers."""
 
 
 class UnreadableAnswerError(TemporaryError):
@@ -41,6 +45,21 @@ class ProcessInfo:
 
     pid: int
     version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a worker does now (``show info``): connections, new ones a second, requests since it began.
+
+    ``uptime`` is in seconds.
+    """
+
+    version: str
+    uptime: int
+    connections: int
+    most_connections: int
+    connection_rate: int
+    requests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,52 @@ class ReloadResult:
     log: str
 
 
+@dataclass(frozen=True, slots=True)
+class ServerStatistics:
+    """A row of ``show stat`` about a server or, if ``server`` is empty, about a whole backend (Management guide 9.1).
+
+    ``seconds`` is how long it has been in its status. ``sessions`` and ``queue`` are now, ``rate`` is within the last
+    second; ``total``, ``errors`` (of connections and of responses) and ``failures`` (answers 5xx) are since HAProxy
+    has it.
+    """
+
+    backend: str
+    server: str
+    status: str
+    seconds: int | None
+    sessions: int
+    queue: int
+    rate: int
+    total: int
+    errors: int
+    failures: int
+
+
+def parse_statistics(answer: str) -> tuple[ServerStatistics, ...]:
+    """Return the rows about backends and servers (``show stat`` of some backends); none if there is no such backend."""
+    heading, _, body = answer.removeprefix("# ").partition("\n")
+    rows = csv.DictReader(body.splitlines(), heading.split(","))
+    return tuple(_statistics(row) for row in rows if row.get("type") in _ROW_TYPES)
+
+
+def _statistics(row: Mapping[str, str]) -> ServerStatistics:
+    def number(*columns: str) -> int:
+        return sum(int(value) for column in columns if (value := row.get(column) or "").isdigit())
+
+    return ServerStatistics(
+        backend=row["pxname"],
+        server=row["svname"] if row["type"] == _SERVER_ROW else "",
+        status=row["status"],
+        seconds=number("lastchg") if row.get("lastchg") else None,
+        sessions=number("scur"),
+        queue=number("qcur"),
+        rate=number("rate"),
+        total=number("stot"),
+        errors=number("econ", "eresp"),
+        failures=number("hrsp_5xx"),
+    )
+
+
 def parse_help(answer: str) -> frozenset[Capability]:
     """Return what HAProxy can do, from the list of its commands (``help``)."""
     lines = [f"{line.strip()} " for line in answer.split("\n")]
@@ -84,6 +149,26 @@ def parse_info(answer: str) -> ProcessInfo:
     values = dict(_pairs(answer))
     try:
         return ProcessInfo(pid=int(values["Pid"]), version=values["Version"])
+    except (KeyError, ValueError) as error:
+        raise UnreadableAnswerError("show info", answer) from error
+
+
+def parse_load(answer: str) -> Load:
+    """Return what a worker does now (``show info``).
+
+    Raises:
+        UnreadableAnswerError: something of it is missing.
+    """
+    values = dict(_pairs(answer))
+    try:
+        return Load(
+            version=values["Version"],
+            uptime=int(values["Uptime_sec"]),
+            connections=int(values["CurrConns"]),
+            most_connections=int(values["Maxconn"]),
+            connection_rate=int(values["ConnRate"]),
+            requests=int(values["CumReq"]),
+        )
     except (KeyError, ValueError) as error:
         raise UnreadableAnswerError("show info", answer) from error
 

@@ -8,7 +8,7 @@ does not load them.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -16,6 +16,7 @@ import structlog
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
 from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError, UnspeakableError
 from controller.haproxy import answers
+from controller.haproxy.answers import Load, ServerStatistics
 from controller.haproxy.commands import steps, waves
 from controller.haproxy.conversation import converse
 from controller.haproxy.generations import Generations, write_files
@@ -29,7 +30,8 @@ from render.files import CONFIG_FILE, Rendered
 _log = structlog.get_logger(__name__)
 
 _QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
-_ALL_BUT_SERVERS, _SERVERS = 1 + 2, 4
+_BACKENDS, _SERVERS = 2, 4
+_ALL_BUT_SERVERS = 1 | _BACKENDS
 """Kinds of rows in statistics (Management guide 9.3, ``show stat``): of frontends and backends, and of servers."""
 _STATISTICS_LIMIT = 3.0
 """Seconds to wait for them: whoever scrapes wants to know that HAProxy hangs, and has other metrics to read."""
@@ -110,6 +112,26 @@ class HAProxyDataplane:
         others, servers = await asyncio.gather(*map(self._statistics, (_ALL_BUT_SERVERS, _SERVERS)))
         _, _, rows = servers.partition("\n")
         return f"{others}\n{rows}\n"
+
+    async def statistics_of(self, backends: Sequence[str]) -> tuple[ServerStatistics, ...]:
+        """Return what HAProxy tells of some backends and their servers; nothing of one that it does not have.
+
+        Raises:
+            TemporaryError: HAProxy does not answer.
+        """
+        async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
+            tables = await runtime.ask(*(f"show stat {name} {_BACKENDS | _SERVERS} -1" for name in backends))
+        return tuple(row for table in tables for row in answers.parse_statistics(table))
+
+    async def load(self) -> Load:
+        """Return what HAProxy does now.
+
+        Raises:
+            TemporaryError: HAProxy does not answer.
+        """
+        async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
+            (answer,) = await runtime.ask("show info")
+        return answers.parse_load(answer)
 
     async def _statistics(self, kinds: int) -> str:
         limit = min(self._command_limit, _STATISTICS_LIMIT)

@@ -52,6 +52,21 @@ def test_no_answer_has_one(world: World, role: str, token: str | None) -> None:
         assert bool(leaks(whole)) == is_world, (path, leaks(whole))
 
 
+def test_no_page_has_one(world: World) -> None:
+    """Whichever service it shows, with what became of it, and whatever URL is tried on it."""
+    names = [each["name"] for each in world.proxy.get("/v1/services").json()]
+    assert {"users", "refused", "bad-header", "put"} <= set(names)
+    services = [f"/ui/services/{name}" for name in names]
+    tried = [f"/ui/routes?url=http%3A%2F%2Flabel.example%2F{name}" for name in names]
+    for path in ("/ui", "/ui/services", "/ui/routes", "/ui/certificates", "/ui/history", *services, *tried):
+        answer = ask(world.url("proxy") + path, timeout=20)
+        assert answer.status_code == 200, path
+        assert leaks(repr(answer.headers).encode() + answer.content) == [], path
+    shown = ask(f"{world.url('proxy')}/ui/services/users").text
+    assert "com.df.users" in shown
+    assert "/users" in shown
+
+
 def test_no_answer_to_a_change_has_one(world: World) -> None:
     """Nor what is said to whoever declared it, or tried to."""
     url = world.url("proxy")

@@ -240,3 +240,9 @@ def test_cancelling_ends_it_in_the_middle_of_a_reconcile() -> None:
     done = watched(5, endless)
     assert done.times == [0]
     assert [entry for entry in done.logs if entry["log_level"] != "debug"] == []
+
+
+def test_a_reconcile_is_told_why_it_runs_each_cause_once() -> None:
+    """And no cause twice: the first round and that of the slow timer have none."""
+    done = watched(40.0, marks=[2.0, 2.1, 3.0])
+    assert [started.causes for _, started in done.rounds] == [(), ("test",), ("test",), ()]
