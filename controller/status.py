@@ -43,6 +43,15 @@ class Footprint:
     routes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many services have something in HAProxy since a reconcile, something else, or nothing any more."""
+
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+
+
 @dataclass(slots=True)
 class StatusStore:
     """Keeps conditions with the time of their last transition, and tells the log what changed.
@@ -65,23 +74,25 @@ class StatusStore:
 
     def publish(
         self, desired: Desired, applied: Applied, versions: Mapping[str, int], failure: Condition | None = None
-    ) -> None:
-        """Take over a new state: log what changed, remember the rest.
+    ) -> Counts:
+        """Take over a new state: log what changed and return how much that is, remember the rest.
 
         ``versions`` are the Swarm version indices by service name; ``failure``, if given, stands in for
         ``Programmed`` of all that would be programmed, and HAProxy is taken to run what it ran before.
         """
         if desired is self.desired and failure is None and self._judged:
-            return
+            return Counts()
         self._take_conditions(desired.conditions, versions, failure)
         self._log_notices(desired.notices)
         self.notices = desired.notices
+        counts = Counts()
         if failure is None:
-            self._take_footprints(desired, applied)
+            counts = self._take_footprints(desired, applied)
             self._log_certificates(desired.certificates)
             self.desired = desired
         self.changed.set()
         self.changed = asyncio.Event()
+        return counts
 
     def _take_conditions(
         self, judged: Mapping[str, tuple[Condition, ...]], versions: Mapping[str, int], failure: Condition | None
@@ -179,7 +190,7 @@ class StatusStore:
                 if notice not in self.notices.get(name, ()):
                     log.warning(_EVENTS[notice.reason], service=name, message=notice.message)
 
-    def _take_footprints(self, desired: Desired, applied: Applied) -> None:
+    def _take_footprints(self, desired: Desired, applied: Applied) -> Counts:
         """Look at the services that may have something else in HAProxy than before, and log what became of them."""
         suspects = _touched(self.desired, desired)
         backends = self._backends(desired.backends_by_name)
@@ -188,7 +199,9 @@ class StatusStore:
             log.info("Services added", count=len(news), haproxy_updated_by=applied.outcome.value)
         else:
             self._log_footprints(suspects, news, applied)
+        known = {name for name in suspects if name in self.footprints}
         self.footprints = self.footprints.revised({name: news.get(name) for name in suspects})
+        return Counts(len(news.keys() - known), len(news.keys() & known), len(known - news.keys()))
 
     def _log_footprints(self, suspects: AbstractSet[str], news: Mapping[str, Footprint], applied: Applied) -> None:
         for name in sorted(suspects):
