@@ -58,7 +58,7 @@ class RequestLog(Frozen):
         Field(
             description="Log requests and TCP connections on standard output, each as a line of JSON "
             "([its fields](logs.md#requests-and-connections)): all of them (`json`), or (`errors`) what failed, was "
-            "retried, or was answered with a status 5xx. It comes instead of what `DEBUG` logs."
+            "denied, was retried, or was answered with a status 5xx. It comes instead of what `DEBUG` logs."
         ),
     ] = "off"
     traceparent: Annotated[

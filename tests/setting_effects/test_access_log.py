@@ -4,11 +4,9 @@ import asyncio
 import base64
 import contextlib
 import ssl
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from edge import http2
 from edge.wire import HOST, Recorder
 from label_effects.edge import Origin, behind, edge, running
@@ -187,20 +185,19 @@ async def test_every_line_is_json_whatever_is_sent(binary: Path, folder: Path, o
     assert {line["status"] for line in found if line["event"] == "refused" and "status" in line} >= {400}
 
 
-@pytest.mark.parametrize(
-    ("access_log", "is_told"), [("json", lambda _: True), ("errors", lambda path: path != "/web/well")]
-)
-async def test_errors_only(
-    binary: Path, folder: Path, origin: Origin, access_log: str, is_told: Callable[[str], bool]
-) -> None:
-    """What went well is told if all is wanted."""
-    paths = ["/web/well", "/web/fail", "/none", "/last"]
-    settings = ProxySettings(access_log=access_log)
-    async with edge(binary, folder, behind(origin), settings=settings) as proxy:
-        for path in paths:
+async def test_errors_only(binary: Path, folder: Path, origin: Origin) -> None:
+    """What failed or was denied is told; what was answered, or sent elsewhere, is not."""
+    services = (
+        behind(origin),
+        behind(origin, {"allowedMethods": "POST"}, name="denied"),
+        behind(origin, {"httpsOnly": "true"}, name="secure"),
+        behind(origin, {"users": "ann:secret"}, name="locked"),
+    )
+    async with edge(binary, folder, *services, settings=ProxySettings(access_log="errors")) as proxy:
+        for path in ("/web/well", "/secure", "/locked", "/web/fail", "/denied", "/none"):
             await proxy.ask(path)
-        await line_where(folder, path="/last")
-        assert [line["path"] for line in lines(folder)] == list(filter(is_told, paths))
+        await line_where(folder, path="/none")
+        assert [line["path"] for line in lines(folder)] == ["/web/fail", "/denied", "/none"]
 
 
 async def test_it_comes_instead_of_debug(binary: Path, folder: Path, origin: Origin) -> None:
