@@ -27,13 +27,13 @@ TRACE = "txn.trace"
 
 _INVALID = "Invalid request"
 """What is wrong where nothing is wrong with the connection."""
-_UNBROKEN = r"(?:[^\\]|\\[^u]|\\u[0-9A-Fa-f]{4})*+"
-"""JSON text but for an escape that was cut."""
+_CUT = r"(?<!\\)((?:\\\\)*)\\(?:u[0-9A-Fa-f]{0,3})?$"
+"""The beginning of an escape at the end of JSON text that was cut, after those of whole backslashes."""
 
 
 def _text(sample: str, limit: int) -> str:
-    """Return the item for a string from outside, of so many bytes at most."""
-    return rf"%{{+Q}}[{sample},json(utf8s),regsub('\\/','/',g),bytes(0,{limit}),regsub('^({_UNBROKEN}).*$','\1')]"
+    """Return the item for a string from outside, of so many bytes at most; no slash in it is escaped."""
+    return rf"%{{+Q}}[{sample},json(utf8s),regsub('\\/','/',g),bytes(0,{limit}),regsub('{_CUT}','\1')]"
 
 
 def _own(sample: str) -> str:
@@ -72,7 +72,7 @@ REQUEST: Mapping[str, str] = {
     "event": '"request"',
     **_CLIENT,
     **_SERVED,
-    "method": _text("capture.req.method", _METHOD),
+    "method": _own(f"capture.req.method,bytes(0,{_METHOD}),json(utf8s)"),
     "host": _text(f"var({HOST})", _HOST),
     "path": _text("capture.req.uri,field(1,?)", _PATH),
     "http": _own("fc_http_major"),
