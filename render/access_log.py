@@ -9,6 +9,7 @@ Source: Configuration manual 8.2.6 (log formats) and 7.3.1 (``json``). The flag 
 and that of 3.0 passes bytes on that are no UTF-8.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 
 from models.settings.request_log import Capture
@@ -108,7 +109,7 @@ def requests(captures: Iterable[Capture]) -> Mapping[str, str]:
 
 
 def routes_in_a_word(*routes: Iterable[str] | None) -> str:
-    """Return the routes of a backend, as many as there is room for, in a form that a map can hold."""
+    """Return the routes of a backend, as many as there is room for, in a form that a map can hold and that is JSON."""
     words = [each.replace(" ", "_") for several in routes for each in several or ()]
-    told = "|".join(words)
-    return told if len(told) <= _ROUTES else f"{told[:_ROUTES]}..."
+    told = "|".join(words).encode("ascii", "replace").decode()
+    return json.dumps(told if len(told) <= _ROUTES else f"{told[:_ROUTES]}...")[1:-1]

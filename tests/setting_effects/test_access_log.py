@@ -118,17 +118,20 @@ async def test_every_answer_names_the_service_that_it_is_for(binary: Path, folde
 async def test_connections_are_told_as_well(binary: Path, folder: Path, origin: Origin) -> None:
     """Those to a port, and those that are passed through by the name that the client asks for."""
     sni = {"reqMode": "sni", "srcPort": "9443", "servicePath": "", "serviceDomain": "secure.test"}
-    services = behind(origin, TCP, name="cache"), behind(origin, sni, name="secure")
+    tested = {**sni, "pathType": "req_ssl_sni -i -m reg", "servicePath": r"^api\.", "serviceDomain": ""}
+    services = behind(origin, TCP, name="cache"), behind(origin, sni, name="secure"), behind(origin, tested, name="api")
     async with edge(binary, folder, *services, settings=JSON) as proxy:
         assert await proxy.tcp(6379, HTTP_OVER_TCP)
         line = await line_where(folder, event="connection", service="cache")
         expected = {"client": "192.0.2.1", "frontend": "tcpFE_6379", "route": "tcp:6379", "server": "cache", "host": ""}
         assert {name: line[name] for name in expected} == expected
         assert (line["bytes_in"], line["timers"].keys()) == (len(HTTP_OVER_TCP), {"Tw", "Tc", "Tt"})
-        for name in ("secure.test", "nobody.test"):
+        for name in ("secure.test", "api.test", "nobody.test"):
             await said(folder / "tcp9443.sock", PROXIED + hello(name))
         line = await line_where(folder, event="connection", host="secure.test")
         assert (line["service"], line["route"], line["frontend"]) == ("secure", "sni:9443_secure.test", "service_9443")
+        line = await line_where(folder, event="connection", host="api.test")
+        assert (line["service"], line["route"]) == ("api", r"sni:9443_names_by_predicate_(-i_-m_reg_^api\.)")
         assert (await line_where(folder, event="connection", host="nobody.test"))["service"] == ""
 
 
