@@ -65,7 +65,7 @@ _ENDED = {"retries": '"%rc"', "termination": '"%ts"'}
 _WRONG = {
     "termination": '"%ts"',
     "error": _own(f"fc_err_str,regsub(^Success$,{_INVALID})"),
-    "tls_error": _own("ssl_fc_err_str"),
+    "tls_error": _own("ssl_fc_err_str,json(utf8s)"),
 }
 
 REQUEST: Mapping[str, str] = {
