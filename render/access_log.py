@@ -33,8 +33,12 @@ _CUT = r"(?<!\\)((?:\\\\)*)\\(?:u[0-9A-Fa-f]{0,3})?$"
 
 
 def _text(sample: str, limit: int) -> str:
-    """Return the item for a string from outside, of so many bytes at most; no slash in it is escaped."""
-    return rf"%{{+Q}}[{sample},json(utf8s),regsub('\\/','/',g),bytes(0,{limit}),regsub('{_CUT}','\1')]"
+    """Return the item for a string from outside, of so many bytes at most; no slash in it is escaped.
+
+    It is cut before as well, for ``json`` gives nothing of what is too long for its buffer.
+    """
+    cut = f"bytes(0,{limit})"
+    return rf"%{{+Q}}[{sample},{cut},json(utf8s),regsub('\\/','/',g),{cut},regsub('{_CUT}','\1')]"
 
 
 def _own(sample: str) -> str:
