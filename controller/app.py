@@ -96,6 +96,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         metrics=metrics,
         on_converged=convergence.note,
         memory=memory,
+        staleness=partial(_staleness, source),
     )
     loop = ControlLoop(reconciler.reconcile, pace=Pace(resync=settings.resync_interval), backoff=_patience())
     staleness = partial(_staleness, source)
@@ -188,12 +189,12 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
     docker.events_lost = interfaces.events_lost
 
-    async def publish(_round: Round) -> Result:
+    async def publish(started: Round) -> Result:
         with metrics.stage("source"):
             snapshot = await source.snapshot()
         is_first = published.etag is None
         if published.publish(snapshot):
-            log.info("Published", services=len(snapshot.services), etag=published.etag)
+            log.info("Published", causes=started.causes, services=len(snapshot.services), etag=published.etag)
         if is_first:
             _settle()
         await interfaces.look(snapshot)

@@ -184,9 +184,12 @@ EMPTY_PLAN = Plan()
 class Applied:
     """What was really done: a plan of runtime changes may have ended in a reload.
 
-    ``pending`` are the retirements that connections still hold up.
+    ``pending`` are the retirements that connections still hold up, ``commands`` how many were sent that change
+    something; ``refusal`` is why they did not do.
     """
 
     outcome: Outcome
     reload_reasons: tuple[ReloadReason, ...] = ()
     pending: tuple[Change, ...] = ()
+    commands: int = field(default=0, compare=False)
+    refusal: str = field(default="", compare=False)

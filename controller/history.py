@@ -86,7 +86,6 @@ class History:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     last_at: datetime | None = None
     _entries: deque[Entry] = field(default_factory=deque)
-    _causes: dict[str, None] = field(default_factory=dict)
     _number: int = 0
     _size: int = 0
 
@@ -100,14 +99,11 @@ class History:
         """How many reconciles did something, or failed, since the controller started."""
         return self._number
 
-    def begin(self, causes: Iterable[str]) -> None:
-        """Note why a reconcile runs; one that is postponed hands its causes on to the next."""
-        self._causes.update(dict.fromkeys(causes))
-
-    def converged(self, plan: Plan, applied: Applied, news: News, seconds: float) -> None:
+    def converged(
+        self, plan: Plan, applied: Applied, news: News, *, seconds: float, causes: Iterable[str] = ()
+    ) -> None:
         """Note a reconcile that came to its end."""
         self.last_at = self.now()
-        causes = self._taken_causes()
         if applied.outcome is Outcome.NOOP and not news:
             return
         planned = (*plan.changes, *plan.retirements) if applied.outcome is Outcome.RUNTIME else ()
@@ -118,7 +114,7 @@ class History:
                 self.now(),
                 applied.outcome,
                 seconds,
-                causes=causes,
+                causes=tuple(causes),
                 reload_reasons=applied.reload_reasons,
                 services=tuple(_service_news(name, news) for name in names[:MOST_TOLD]),
                 more_services=max(0, len(names) - MOST_TOLD),
@@ -128,21 +124,14 @@ class History:
             )
         )
 
-    def failed(self, words: str, seconds: float) -> None:
+    def failed(self, words: str, *, seconds: float, causes: Iterable[str] = ()) -> None:
         """Note a reconcile that did not come to its end; the words are shown to everybody."""
-        causes = self._taken_causes()
-        self._add(
-            Entry(self._number + 1, self.now(), Outcome.FAILED, seconds, causes=causes, error=words[: 4 * _LONGEST])
-        )
+        told = words[: 4 * _LONGEST]
+        self._add(Entry(self._number + 1, self.now(), Outcome.FAILED, seconds, causes=tuple(causes), error=told))
 
     def of(self, service: str) -> tuple[Entry, ...]:
         """Return the entries that tell of a service, the newest first."""
         return tuple(entry for entry in self.entries if any(each.name == service for each in entry.services))
-
-    def _taken_causes(self) -> tuple[str, ...]:
-        causes = tuple(self._causes)
-        self._causes.clear()
-        return causes
 
     def _add(self, entry: Entry) -> None:
         self._number = entry.number
@@ -159,14 +148,11 @@ class History:
 
 
 def _service_news(name: str, news: News) -> ServiceNews:
-    observed, desired = news.footprints.get(name, FootprintChange(None, None))
-    before, after = observed.routes if observed else (), desired.routes if desired else ()
-    verb = "judged"
-    if name in news.footprints:
-        verb = "added" if observed is None else "removed" if desired is None else "changed"
+    change = news.footprints.get(name, FootprintChange(None, None))
+    before, after = (each.routes if each else () for each in change)
     return ServiceNews(
         name,
-        verb,
+        change.verb if name in news.footprints else "judged",
         gained=_bounded(route for route in after if route not in before),
         lost=_bounded(route for route in before if route not in after),
         conditions=tuple(replace(fact, message=_short(fact.message)) for fact in news.conditions.get(name, ())),

@@ -7,7 +7,7 @@ are obeyed, not interpreted: they say themselves when to try again.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -34,12 +34,13 @@ class Pace:
 class Round:
     """Why a reconcile runs: ``resync`` if the slow timer asked for it; when the first unseen change was (loop time).
 
-    ``causes`` are the reasons with which the world was marked dirty, each once.
+    ``causes`` are the reasons in words, each once. In ``facts`` a reconcile leaves what is to be told if it fails.
     """
 
     resync: bool
     dirty_since: float | None
     causes: tuple[str, ...] = ()
+    facts: dict[str, object] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,16 @@ class ControlLoop:
         clock = asyncio.get_running_loop().time
         delay: float | None = 0.0
         next_resync = clock() + self._pace.resync
+        otherwise = "start"
         while True:
             await self._wait(next_resync - clock() if delay is None else delay)
             resync = clock() >= next_resync
             if resync:
                 next_resync = clock() + self._pace.resync
-            started = Round(resync=resync, dirty_since=self._dirty_since, causes=tuple(self._causes))
+            causes = (*self._causes, *(["resync"] if resync else [])) or (otherwise,)
+            started = Round(resync=resync, dirty_since=self._dirty_since, causes=causes)
             self._dirty.clear()
-            self._causes.clear()
-            self._dirty_since = None
+            self._dirty_since, self._causes, otherwise = None, {}, "retry"
             delay = await self._attempt(started)
 
     async def _wait(self, seconds: float) -> None:
@@ -111,15 +113,16 @@ class ControlLoop:
         except MisconfiguredError:
             raise
         except PermanentError as error:
-            log.error("Reconcile failed until something changes", error=str(error))  # noqa: TRY400 - for the operator
+            words = "Reconcile failed until something changes"
+            log.error(words, error=str(error), **started.facts)  # noqa: TRY400 - for the operator
             return None
         except TemporaryError as error:
             delay = error.delay if error.delay is not None else self._backoff.next_delay()
-            log.warning("Reconcile failed and is tried again", error=str(error), delay=round(delay, 2))
+            log.warning("Reconcile failed and is tried again", error=str(error), delay=round(delay, 2), **started.facts)
             return delay
         except Exception:
             delay = self._backoff.next_delay()
-            log.exception("Reconcile failed unexpectedly and is tried again", delay=round(delay, 2))
+            log.exception("Reconcile failed unexpectedly and is tried again", delay=round(delay, 2), **started.facts)
             return delay
         self._backoff.reset()
         return result.requeue_after

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import structlog
 
+from controller.account import Account, of_applied, of_world
 from controller.blame import blamed, with_variables
 from controller.changes import EMPTY_PLAN, Applied, Outcome, Plan
 from controller.desired import Builder
@@ -73,18 +74,20 @@ class Reconciler:
     templates: Mapping[str, TemplateTexts] = field(default_factory=dict)
     refused_certificates: dict[str, str] = field(default_factory=dict)
     gate: ReloadGate = field(default_factory=ReloadGate)
+    staleness: Callable[[], float] = lambda: 0.0
     _expected: Observed | None = None
     _programmed: Rendered | None = None
-    _waiting_since: float | None = None
     _files: Mapping[str, TemplateFile] = field(default_factory=dict)
     _judge_world: Judge = field(init=False)
     _build: Builder = field(init=False)
     _render: Renderer = field(init=False)
     _quarantine: Quarantine = field(default_factory=Quarantine)
     _has_converged: bool = False
+    _account: Account = field(init=False)
 
     def __post_init__(self) -> None:
         self.history = History(self.status.now)
+        self._account = Account(self.metrics)
         self._judge_world = Judge(self.settings)
         self._build = Builder(self.settings)
         self._render = Renderer(self.settings, self.machine)
@@ -99,10 +102,9 @@ class Reconciler:
             PermanentError: HAProxy refuses the configuration, and no service can be blamed for it.
         """
         self.metrics.attempted()
-        self.history.begin(started.causes)
+        self._account.begin(started)
         if started.resync:
             self._expected = None
-        began = monotonic()
         try:
             return await self._reconcile(started)
         except BaseException as error:
@@ -110,7 +112,8 @@ class Reconciler:
             if not isinstance(error, asyncio.CancelledError):
                 self.metrics.reconciled(Applied(Outcome.FAILED))
                 words = str(error) if isinstance(error, SwarmgateError) else "an unexpected error; the log tells more"
-                self.history.failed(words, monotonic() - began)
+                self.history.failed(words, seconds=self._account.seconds, causes=self._account.causes)
+                started.facts.update(self._account.facts, outcome=Outcome.FAILED.value, **self._quarantined)
             raise
 
     def forget_observed(self) -> None:
@@ -118,13 +121,12 @@ class Reconciler:
         self._expected = None
 
     async def _reconcile(self, started: Round) -> Result:
-        began = monotonic()
         if started.dirty_since is not None:
-            self.gate.changed(began)
-            self._waiting_since = self._waiting_since or began
-        with self.metrics.stage("source"):
+            self.gate.changed(monotonic())
+        with self._account.stage("source"):
             snapshot = await self.source.snapshot()
-        with self.metrics.stage("observe"):
+        self._account.services = len(snapshot.services)
+        with self._account.stage("observe"):
             observed = self._expected or await self.dataplane.observe()
         outcome = await self._converge(snapshot, observed)
         if isinstance(outcome, Postponed):
@@ -135,9 +137,7 @@ class Reconciler:
         self._programmed = outcome.rendered
         self._remember(outcome.desired)
         self._has_converged = True
-        news = self._publish(outcome)
-        self.history.converged(outcome.plan, outcome.applied, news, monotonic() - began)
-        self._note_duration(outcome, snapshot, monotonic() - began)
+        self._give_account(outcome, self._publish(outcome))
         self.on_converged(snapshot)
         is_waiting = outcome.applied.pending or self.status.count(Reason.HOST_NOT_RESOLVED)
         return Result(requeue_after=_RETRY_PENDING if is_waiting else None)
@@ -152,18 +152,18 @@ class Reconciler:
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these lines."""
         while True:
-            with self.metrics.stage("desire"):
+            with self._account.stage("desire"):
                 await self._forgive(snapshot)
                 judged = self._judge(snapshot)
                 desired = await self._desire(judged, snapshot, observed)
-            with self.metrics.stage("render"):
+            with self._account.stage("render"):
                 rendered = self._render(desired)
-            with self.metrics.stage("plan"):
+            with self._account.stage("plan"):
                 plan = self._plan(observed, rendered)
             if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
                 return Postponed(delay)
             try:
-                with self.metrics.stage("apply"):
+                with self._account.stage("apply"):
                     return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
                 self._show_refused(error, rendered)
@@ -222,8 +222,6 @@ class Reconciler:
         found = await blamed(error, rendered, changed, self.dataplane.check, objection)
         names = {candidate.swarm.name for candidate in judged.candidates}
         blame = {name: words for name, words in found.items() if name in names}
-        if blame:
-            log.warning("HAProxy refuses the configuration of services", services=sorted(blame))
         self._quarantine.take(blame, self._wanted(snapshot), self._files)
         return bool(blame)
 
@@ -268,23 +266,23 @@ class Reconciler:
             raise MisconfiguredError(str(told)) from error
         raise told from (error.__cause__ if told is error else error)
 
-    def _note_duration(self, outcome: "Converged", snapshot: Snapshot, seconds: float) -> None:
-        waiting_since, self._waiting_since = self._waiting_since, None
-        applied = outcome.applied
-        if applied.outcome is Outcome.NOOP:
-            log.debug("Reconciled", services=len(snapshot.services), outcome=applied.outcome.value)
+    def _give_account(self, outcome: "Converged", news: News) -> None:
+        """Write the one line about a reconcile that changed something, and keep it in the history."""
+        account = self._account
+        waiting_since, facts = account.waiting_since, account.facts
+        self.history.converged(outcome.plan, outcome.applied, news, seconds=account.seconds, causes=account.causes)
+        account.end()
+        if outcome.applied.outcome is Outcome.NOOP:
+            log.debug("Reconciled", outcome=Outcome.NOOP.value, **facts)
             return
         if waiting_since is not None:
             self.metrics.programmed(monotonic() - waiting_since)
-        log.info(
-            "Reconciled",
-            services=len(snapshot.services),
-            outcome=applied.outcome.value,
-            changes=len(outcome.plan.changes) + len(outcome.plan.retirements),
-            pending=len(applied.pending),
-            reload_reasons=[reason.value for reason in applied.reload_reasons],
-            seconds=round(seconds, 4),
-        )
+        about = of_applied(outcome.applied, news) | of_world(self.status.digest, self.staleness())
+        log.info("Reconciled", **about, **facts, **self._quarantined)
+
+    @property
+    def _quarantined(self) -> dict[str, object]:
+        return {"quarantined": sorted(self._quarantine.refusals)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,11 @@ class FootprintChange(NamedTuple):
     observed: Footprint | None
     desired: Footprint | None
 
+    @property
+    def verb(self) -> str:
+        """What became of the service: ``added``, ``changed`` or ``removed``."""
+        return "added" if self.observed is None else "removed" if self.desired is None else "changed"
+
 
 @dataclass(frozen=True, slots=True)
 class News:
@@ -300,12 +305,14 @@ def _is_news(known: Condition | None, fact: Condition) -> bool:
     return (known.status, known.reason, known.message) != (fact.status, fact.reason, fact.message)
 
 
+_TOLD_OF = {"added": "Service added", "changed": "Service changed", "removed": "Service removed"}
+
+
 def _log_footprints(changes: Mapping[str, FootprintChange], applied: Applied) -> None:
-    for name, (last, now) in changes.items():
-        event = "Service added" if last is None else "Service removed" if now is None else "Service changed"
-        shown = now or last or Footprint()
+    for name, change in changes.items():
+        shown = change.desired or change.observed or Footprint()
         log.info(
-            event,
+            _TOLD_OF[change.verb],
             service=name,
             backends=list(shown.backends),
             routes=list(shown.routes),

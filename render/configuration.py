@@ -13,7 +13,7 @@ from models.proxy import Backend, Desired, TcpFrontend
 from models.settings import ProxySettings
 from models.settings.ports import HOPS
 from models.tables import Derived, Gathered, Latest, Table
-from render import records
+from render import access_log, records
 from render.environment import environment
 from render.files import (
     CRT_LIST_FILE,
@@ -68,6 +68,7 @@ class Renderer:
         self._text_of_backends: Text[RenderedBackend] = Text(lambda _, backend: f"\n{backend.text}")
         self._texts_of_maps: dict[str, Text[str]] = {}
         self._map_files: Derived[str, bytes] = Derived(self._map_file)
+        self._routes: Derived[str, str] = Derived(access_log.routes_in_a_word)
         self._domains: Derived[str, str] = Derived(_domain)
         self._last = Latest(self._render)
 
@@ -83,6 +84,7 @@ class Renderer:
         certificates = _certificates(desired.certificates, self._settings)
         maps = {
             **_maps(desired, self._domains(*_domains(desired)), sections, certificates),
+            records.ROUTES: self._routes(*self._told_routes(desired)),
             **{file: entries(made) for file, entries in self._entries.items()},
         }
         return Rendered(
@@ -95,6 +97,13 @@ class Renderer:
             certificates=certificates,
             authorities=self._authorities(made),
         )
+
+    def _told_routes(self, desired: Desired) -> tuple[Mapping[str, tuple[str, ...]], ...]:
+        """Return what each backend answers, in words, if that is logged with each request."""
+        if self._settings.request_log != "json":
+            return ({}, {}, {})
+        ports = {frontend.backend: (f"tcp:{frontend.port}",) for frontend in desired.tcp_frontends}
+        return (desired.routing.routes, desired.passthrough.routes, ports)
 
     def _map_file(self, named: tuple[str, Mapping[str, str]]) -> bytes:
         file, entries = named
@@ -245,7 +254,7 @@ def _passthrough_section(port: PassthroughPort, desired: Desired, settings: Prox
             port=port,
             records=records,
             bind=next((bind for bind in settings.binds if bind.port == port.port), None),
-            debug=settings.debug,
+            logged=settings.request_log != "off",
             maxconn=max(1, machine.maxconn // (2 * max(1, len(desired.passthrough.shared)))),
             handover=passthrough.handover(port.port),
         )

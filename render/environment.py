@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.paths import KEPT
 from models.routing import ACME_PREFIX
-from render import options, records
+from render import access_log, options, records
 from render.filters import FILTERS
 
 
@@ -22,7 +22,7 @@ def environment() -> Environment:
         autoescape=False,  # noqa: S701 - the output is no HTML; `cfg` quotes for HAProxy
     )
     made.filters.update(FILTERS)
-    made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records}
+    made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records, "access_log": access_log}
     made.globals |= {"option": options.option, "asks": options.asks}
     made.globals |= {
         "option_names": options.NAMES,

@@ -25,6 +25,7 @@ PASSED_REST = "maps/passed-rest.map"
 BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
+ROUTES = "maps/routes.map"
 
 REMEMBERED_LOGINS = "table:logins"
 """The table of who has shown a password that could only be checked by hashing it."""
@@ -33,7 +34,7 @@ ORDERED_MAPS = frozenset({WILDCARDS, PASSED_ENDINGS})
 """Maps that HAProxy searches from top to bottom, so that their order counts (matching by ending)."""
 
 MAKE_ORDER = (
-    *(BACKENDS, CREDENTIALS, MEMBERS, OPTIONS),
+    *(BACKENDS, ROUTES, CREDENTIALS, MEMBERS, OPTIONS),
     *(SPLITS, EXACTS, PREFIXES, WILDCARDS, DOMAINS),
     *(PASSED_NAMES, PASSED_ENDINGS, PASSED_REST),
 )

@@ -9,9 +9,8 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-
-import structlog
 
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
 from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError, UnspeakableError
@@ -26,8 +25,6 @@ from controller.haproxy.runtime import DEFAULT_LIMIT, Session, read_all, session
 from controller.haproxy.validate import validate
 from models.observed import NOT_RUNNING, Observed
 from render.files import CONFIG_FILE, Rendered
-
-_log = structlog.get_logger(__name__)
 
 _QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
 _BACKENDS, _SERVERS = 2, 4
@@ -241,11 +238,11 @@ class HAProxyDataplane:
                     await converse(runtime, conversations)
                 pending = await _retire(runtime, plan.retirements)
         except (RuntimeRefusedError, UnspeakableError) as refusal:
-            _log.warning("A runtime change is refused, or cannot be said: loading all anew", refusal=str(refusal))
             self._generations.switch(previous)
-            return await self._reload(rendered, (ReloadReason.RUNTIME_REFUSED,))
+            reloaded = await self._reload(rendered, (ReloadReason.RUNTIME_REFUSED,))
+            return replace(reloaded, refusal=str(refusal))
         self._generations.prune()
-        return Applied(Outcome.RUNTIME, pending=pending)
+        return Applied(Outcome.RUNTIME, pending=pending, commands=runtime.changes)
 
     async def _write(self, rendered: Rendered) -> int:
         return await asyncio.to_thread(self._generations.write, rendered.files())

@@ -32,13 +32,17 @@ class NoListenerError(TemporaryError):
 
 
 class Session:
-    """An open connection to the worker's socket; use `session` to get one."""
+    """An open connection to the worker's socket; use `session` to get one.
+
+    ``changes`` is how many commands were sent that change something.
+    """
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, limit: float) -> None:
         self._reader = reader
         self._writer = writer
         self._limit = limit
         self._rest = b""
+        self.changes = 0
 
     async def execute(self, commands: Sequence[Command]) -> list[str]:
         """Send all commands and return their answers, in order, without the line ends around them.
@@ -48,12 +52,13 @@ class Session:
         """
         if not commands:
             return []
+        self.changes += sum(not command.reads for command in commands)
         self._writer.write(b"".join(map(_wire, commands)))
         return list(map(_text, await self._answers(len(commands))))
 
     async def ask(self, *texts: str) -> list[str]:
         """Send commands that only read, and return their answers; see `execute`."""
-        return await self.execute([Command(text) for text in texts])
+        return await self.execute([Command(text, reads=True) for text in texts])
 
     async def _answers(self, count: int) -> list[bytes]:
         answers: list[bytes] = []

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -53,6 +53,21 @@ LogFormat = Annotated[
 class RequestLog(Frozen):
     """What is logged of requests and connections, and how."""
 
+    access_log: Annotated[
+        Literal["off", "json", "errors"],
+        Field(
+            description="Log requests and TCP connections on standard output, each as a line of JSON "
+            "([its fields](logs.md#requests-and-connections)): all of them (`json`), or (`errors`) what failed, was "
+            "denied, was retried, or was answered with a status 5xx. It comes instead of what `DEBUG` logs."
+        ),
+    ] = "off"
+    traceparent: Annotated[
+        Flag,
+        Field(
+            description="Give every request that has no valid header `traceparent` (W3C Trace Context) a new one. With "
+            "`ACCESS_LOG` that is always so; otherwise the header is passed on as it is."
+        ),
+    ] = False
     debug: Annotated[
         Flag, Field(description="Log every request and TCP connection on standard output. It costs performance.")
     ] = False
@@ -69,3 +84,15 @@ class RequestLog(Frozen):
         ListOf[CaptureItem],
         Field(description="Headers of requests to log, each with the number of bytes (`Host:15,Referer:30`)."),
     ] = ()
+
+    @property
+    def request_log(self) -> Literal["off", "json", "debug"]:
+        """The format of what is logged: JSON, or what the variables of Docker Flow Proxy say."""
+        if self.access_log != "off":
+            return "json"
+        return "debug" if self.debug else "off"
+
+    @property
+    def makes_traces(self) -> bool:
+        """Whether a request without a trace gets one."""
+        return self.traceparent or self.request_log == "json"

@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from controller.changes import (
@@ -191,8 +191,9 @@ class FakeDataplane:
                 steps(change)
                 self._change(change)
             pending = tuple(change for change in plan.retirements if not self._change(change))
-        except (RuntimeRefusedError, UnspeakableError):
-            return self._load(rendered, Outcome.RELOAD, (ReloadReason.RUNTIME_REFUSED,))
+        except (RuntimeRefusedError, UnspeakableError) as refusal:
+            reloaded = self._load(rendered, Outcome.RELOAD, (ReloadReason.RUNTIME_REFUSED,))
+            return replace(reloaded, refusal=str(refusal))
         return Applied(Outcome.RUNTIME, pending=pending)
 
     async def check(self, rendered: Rendered) -> None:

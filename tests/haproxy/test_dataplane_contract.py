@@ -229,6 +229,7 @@ async def test_refused_change_ends_in_a_reload(bench: Bench, change: Change) -> 
     await bench.start()
     applied = await bench.change(change, MapChanged(PREFIXES, {"/lost": "web"}), routes={"/from-file": "web"})
     assert applied == Applied(Outcome.RELOAD, reload_reasons=(ReloadReason.RUNTIME_REFUSED,))
+    assert applied.refusal
     observed = await bench.dataplane.observe()
     assert observed.maps[PREFIXES] == {"/from-file": "web"}
     assert observed.backends == {"web": {"web.1": WEB}}

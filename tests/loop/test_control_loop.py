@@ -242,7 +242,25 @@ def test_cancelling_ends_it_in_the_middle_of_a_reconcile() -> None:
     assert [entry for entry in done.logs if entry["log_level"] != "debug"] == []
 
 
-def test_a_reconcile_is_told_why_it_runs_each_cause_once() -> None:
-    """And no cause twice: the first round and that of the slow timer have none."""
-    done = watched(40.0, marks=[2.0, 2.1, 3.0])
-    assert [started.causes for _, started in done.rounds] == [(), ("test",), ("test",), ()]
+def test_round_says_what_caused_it() -> None:
+    """Each reason once; what nobody asked for is the start, the slow timer, or a further attempt."""
+    done = watched(31, Result(), TemporaryError("later", delay=1.0), marks=[5, 5.1])
+    assert [started.causes for _, started in done.rounds] == [("start",), ("test",), ("retry",), ("resync",)]
+
+
+def test_a_failure_is_told_with_what_is_known_of_its_round() -> None:
+    """In the same line."""
+
+    async def fail() -> Result:
+        watching.rounds[-1][1].facts["services"] = 7
+        raise TemporaryError("not now")
+
+    watching = Watched([fail])
+
+    async def main() -> None:
+        await watching.for_seconds(0.1)
+
+    with capture_logs() as logs:
+        run(main())
+    (line,) = (each for each in logs if each["log_level"] == "warning")
+    assert (line["error"], line["services"]) == ("not now", 7)

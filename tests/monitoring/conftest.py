@@ -22,7 +22,7 @@ SERVICE = "shop"
 
 
 def command(name: str) -> str:
-    """Return the path of a program of Prometheus; skips the test if it is not here."""
+    """Return the path of a program, such as those of Prometheus; skips the test if it is not here."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"there is no {name} here; install it with: tests/testbed/install")

@@ -69,6 +69,8 @@ SAMPLES: dict[str, tuple[str, Any]] = {
     "connection_mode": ("forceclose", "httpclose"),
     "compression_algo": ("gzip deflate", ("gzip", "deflate")),
     "compression_type": ("text/html text/css", ("text/html", "text/css")),
+    "access_log": ("errors", "errors"),
+    "traceparent": ("true", True),
     "debug": ("true", True),
     "debug_errors_only": ("true", True),
     "debug_http_format": ('"%ci [%t] %HM"', "%ci [%t] %HM"),

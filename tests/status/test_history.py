@@ -20,17 +20,18 @@ class Kept:
     def __init__(self) -> None:
         self.history = History(lambda: NOW)
         self.status = StatusStore(now=lambda: NOW)
+        self.causes: tuple[str, ...] = ()
 
     def converge(self, world: Snapshot, applied: Applied = RUNTIME, *done: changes.Change) -> None:
         desired = desired_of(world)
         news = self.status.publish(desired, applied, desired.versions)
-        self.history.converged(Plan(changes=done), applied, news, 0.01)
+        self.history.converged(Plan(changes=done), applied, news, seconds=0.01, causes=self.causes)
 
 
 def test_an_entry_tells_what_services_gained_and_lost_and_why_it_was_looked() -> None:
     kept = Kept()
     kept.converge(snapshot(service("web"), service("gone")))
-    kept.history.begin(["stack file", "stack file"])
+    kept.causes = ("stack file",)
     kept.converge(snapshot(service("web", {"servicePath": "/www", "port": "80"}), service("new")))
     entry = kept.history.entries[0]
     assert entry.causes == ("stack file",)
@@ -59,12 +60,10 @@ def test_nothing_to_do_is_no_entry_but_is_the_last_reconcile() -> None:
     assert kept.history.last_at == NOW
 
 
-def test_the_cause_of_a_postponed_reload_is_that_of_the_reload() -> None:
+def test_a_reload_is_told_with_its_reason() -> None:
     kept = Kept()
-    kept.history.begin(["event"])
-    kept.history.begin([])
     kept.converge(snapshot(service("web")), Applied(Outcome.RELOAD, (ReloadReason.BACKEND,)))
-    assert (kept.history.entries[0].causes, kept.history.entries[0].reload_reasons) == (("event",), ("backend",))
+    assert kept.history.entries[0].reload_reasons == ("backend",)
 
 
 def test_steps_name_what_is_changed_and_no_value() -> None:
@@ -86,8 +85,8 @@ def test_steps_name_what_is_changed_and_no_value() -> None:
 def test_a_failure_that_comes_again_is_counted() -> None:
     kept = Kept()
     for _ in range(3):
-        kept.history.failed("HAProxy does not answer", 0.1)
-    kept.history.failed("HAProxy hangs", 0.1)
+        kept.history.failed("HAProxy does not answer", seconds=0.1)
+    kept.history.failed("HAProxy hangs", seconds=0.1)
     assert [(entry.error, entry.times) for entry in kept.history.entries] == [
         ("HAProxy hangs", 1),
         ("HAProxy does not answer", 3),
@@ -101,7 +100,7 @@ def test_it_is_bounded_in_entries_and_in_what_each_tells() -> None:
     entry = kept.history.entries[0]
     assert (len(entry.services), entry.more_services) == (history.MOST_TOLD, 150 - history.MOST_TOLD)
     for number in range(2 * history.MOST_ENTRIES):
-        kept.history.failed(f"failure {number}", 0.1)
+        kept.history.failed(f"failure {number}", seconds=0.1)
     assert len(kept.history.entries) == history.MOST_ENTRIES
 
 
