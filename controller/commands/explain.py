@@ -65,7 +65,7 @@ def is_answered(found: Explanation) -> bool:
 
 def report(found: Explanation) -> RenderableType:
     """Return an explanation to be read by people."""
-    return Group(*_headline(found), *_steps(found), *_rivals(found), *_doubts(found))
+    return Group(*_headline(found), *_problems(found), *_steps(found), *_rivals(found), *_doubts(found))
 
 
 def _headline(found: Explanation) -> Iterator[str]:
@@ -80,6 +80,10 @@ def _headline(found: Explanation) -> Iterator[str]:
         yield escape(f"  backend {found.backend}{servers}")
     for share in found.shares:
         yield escape(f"  {share.percent} % {share.service} ({share.backend})")
+
+
+def _problems(found: Explanation) -> Iterator[str]:
+    yield from (f"[red]Wrong with {escape(found.service or '')}:[/red] {escape(each)}" for each in found.problems)
 
 
 def _steps(found: Explanation) -> Iterator[RenderableType]:

@@ -135,8 +135,14 @@ class _Explaining:
             location=last.location if last else None,
             steps=steps,
             rivals=self.contest.rivals(claim) if claim else (),
+            problems=self._problems(backend.service),
             doubts=(*self._doubts(), *doubts),
         )
+
+    def _problems(self, service: str) -> tuple[str, ...]:
+        """Return what conditions say is wrong with a service."""
+        facts = self.desired.conditions.get(service, ())
+        return tuple(f"{fact.reason.value}: {fact.message}" for fact in facts if fact.status == "False")
 
     def _told(
         self,

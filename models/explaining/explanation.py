@@ -116,4 +116,8 @@ class Explanation(Frozen):
     location: Annotated[str | None, Field(description="Where a redirect leads to.")] = None
     steps: Annotated[tuple[Step, ...], Field(description="What is done on the way, in order.")] = ()
     rivals: Annotated[tuple[Rival, ...], Field(description="Routes that came close, the most telling first.")] = ()
+    problems: Annotated[
+        tuple[str, ...],
+        Field(description="What is wrong with the service that answers: what is in force may not be its labels."),
+    ] = ()
     doubts: Annotated[tuple[str, ...], Field(description="What is not known here, and could change the answer.")] = ()

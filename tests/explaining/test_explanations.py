@@ -239,3 +239,14 @@ def test_what_is_no_request_is_refused(url: str, more: dict[str, str], words: st
     """With the reason."""
     with pytest.raises(ValueError, match=words):
         asked_of(url, **more)
+
+
+def test_what_is_wrong_with_the_service_is_told() -> None:
+    found = explained({"shop": {**path("/shop"), "allowedSrc": "nowhere"}}, "http://x/shop")
+    assert (found.service, found.status) == ("shop", 503)
+    assert any("com.df.allowedSrc='nowhere'" in problem for problem in found.problems)
+    assert any(problem.startswith("FailedClosed: ") for problem in found.problems)
+
+
+def test_nothing_is_wrong_with_most() -> None:
+    assert explained(SHOP, "http://shop.test/shop").problems == ()
