@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 
 from controller.http.answers.views import CertificateView
 from controller.status import Footprint
@@ -43,6 +43,10 @@ def add_ui(app: FastAPI, facts: Facts) -> Live:
     pages = Pages(facts)
     for path, page in pages.by_path.items():
         app.add_api_route(path, page, methods=["GET"], include_in_schema=False)
+
+    @app.get("/", include_in_schema=False)
+    async def front_door() -> Response:
+        return RedirectResponse("/ui", headers=dict(HEADERS))
 
     @app.get("/ui/events", include_in_schema=False)
     async def events() -> Response:

@@ -47,6 +47,11 @@ def test_browsers_are_told_what_to_leave_alone(site: Site, path: str) -> None:
     assert not re.search(r"<style|<script(?! src=)|\son\w+=|\sstyle=|javascript:", answer.text)
 
 
+def test_whoever_knows_no_path_is_led_to_the_page(site: Site) -> None:
+    answer = ask(f"http://127.0.0.1:{site.proxy.api}/")
+    assert (answer.status_code, answer.headers["Location"]) == (307, "/ui")
+
+
 def test_files_are_named_by_their_content_and_no_other_files_are_given(site: Site) -> None:
     """So browsers may keep them for ever."""
     page = site.proxy.get("/ui").text
