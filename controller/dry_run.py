@@ -15,6 +15,8 @@ from controller.endpoints import Needs, Surroundings
 from controller.environment import service_variables
 from controller.errors import PermanentError
 from controller.haproxy.binary import find_haproxy, haproxy_version
+from controller.haproxy.generations import Generations
+from controller.haproxy.observing import observe
 from controller.judging import Judged, judge
 from controller.machine import machine_at
 from controller.own_apis import ApiNames
@@ -25,6 +27,7 @@ from controller.template_folder import TemplateFolder
 from models.certificates import Certificate, CertificateFiles, CertificateSource
 from models.conditions import ConditionType
 from models.declared import joined, read_variables
+from models.observed import Observed
 from models.proxy import Desired
 from models.settings import ProxySettings
 from models.snapshot import EPOCH, Snapshot, SwarmService
@@ -82,8 +85,26 @@ def _binary(settings: ProxySettings) -> Path | None:
 
 def rendered(desired: Desired, settings: ProxySettings) -> Made:
     """Return the files for a desired state, as on this machine."""
-    runtime, internal = (settings.run_dir.absolute() / name for name in ("runtime.sock", "internal.sock"))
-    return Made(desired, render(desired, settings, machine_at(settings, runtime, internal, _binary(settings))))
+    runtime = _runtime_socket(settings)
+    machine = machine_at(settings, runtime, runtime.with_name("internal.sock"), _binary(settings))
+    return Made(desired, render(desired, settings, machine))
+
+
+async def running(settings: ProxySettings) -> tuple[Observed, Mapping[str, bytes]]:
+    """Return what the HAProxy here runs, and the files that it would be started from.
+
+    Raises:
+        TemporaryError: it does not answer.
+        OSError: the files cannot be read.
+    """
+    _, observed = await observe(_runtime_socket(settings))
+    folder = Generations(settings.state_dir / "haproxy").config.parent
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return observed, {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def _runtime_socket(settings: ProxySettings) -> Path:
+    return settings.run_dir.absolute() / "runtime.sock"
 
 
 async def made(
@@ -118,15 +139,16 @@ async def read(settings: ProxySettings) -> Snapshot:
         await source.close()
 
 
-async def last_known(settings: ProxySettings, secrets_dir: Path) -> tuple[Snapshot, Remembered]:
+async def last_known(settings: ProxySettings, secrets_dir: Path, *, anew: bool = False) -> tuple[Snapshot, Remembered]:
     """Return the world as the proxy of this state folder knew it last, or as it is read now; and what it remembers.
 
-    What is declared to the proxy itself, through its API or by variables, is part of its world.
+    It is read in any case if it is wanted ``anew``. What is declared to the proxy itself, through its API or by
+    variables, is part of its world.
 
     Raises:
         SourceUnavailableError: neither can be had.
     """
-    world = SavedSnapshot(settings.state_dir / "snapshot.json").load()
+    world = None if anew else SavedSnapshot(settings.state_dir / "snapshot.json").load()
     remembered = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules).load()
     kept = FileKeeper(settings.state_dir / "declared.json").services
     by_variables = read_variables(service_variables(os.environ, secrets_dir)).services

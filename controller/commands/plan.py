@@ -1,4 +1,4 @@
-"""``swarmgate plan``: what deploying a stack file would do to a running HAProxy, worked out without doing it."""
+"""``swarmgate plan``: what would be done to a running HAProxy, worked out without doing it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -29,28 +29,37 @@ _SECRET_FIELDS = frozenset({"pem"})
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Two states of the world as they are made, and what leads from the one to the other."""
+    """What leads from one state of HAProxy to another, and the files of both, without what is secret.
 
-    before: Made
-    after: Made
+    ``refused`` says what would be wrong with services by their labels and is not now, by name.
+    """
+
     plan: Plan
-
-    @property
-    def refused(self) -> Mapping[str, str]:
-        """What would be wrong with services by their labels and is not now, by name."""
-        return {
-            name: message for name, message in self.after.refused.items() if self.before.refused.get(name) != message
-        }
+    now: Mapping[str, str]
+    then: Mapping[str, str]
+    refused: Mapping[str, str]
 
 
 def planned(before: Made, after: Made, version: tuple[int, int] | None) -> Planned:
-    """Decide what leads from one state to another; ``version`` is HAProxy's, None taken for the newest."""
+    """Decide what leads from one world to another; ``version`` is HAProxy's, None taken for the newest."""
     is_new = version is None or version >= _SINCE_3_4
     capabilities = frozenset(Capability) if is_new else frozenset(Capability) - {Capability.DYNAMIC_BACKENDS}
     running = Observed(
         running=True, capabilities=capabilities, maps=before.rendered.maps, backends=before.rendered.running
     )
-    return Planned(before, after, make_plan(running, after.rendered))
+    known = before.refused
+    refused = {name: message for name, message in after.refused.items() if known.get(name) != message}
+    return _planned(running, before.rendered.files(), after, refused)
+
+
+def pending(observed: Observed, files: Mapping[str, bytes], after: Made) -> Planned:
+    """Decide what leads from what HAProxy runs, which was started from these files, to what is desired of it."""
+    return _planned(observed, files, after, after.refused)
+
+
+def _planned(observed: Observed, files: Mapping[str, bytes], after: Made, refused: Mapping[str, str]) -> Planned:
+    now, then = (shown_files(each, with_secrets=False) for each in (files, after.rendered.files()))
+    return Planned(make_plan(observed, after.rendered), now, then, refused)
 
 
 def report(found: Planned) -> RenderableType:
@@ -124,8 +133,7 @@ def _diff(found: Planned) -> Iterator[RenderableType]:
 
 
 def _unified(found: Planned) -> Iterator[str]:
-    """Yield the differences of all files, without what is secret."""
-    before, after = (shown_files(each, with_secrets=False) for each in (found.before, found.after))
-    for name in dict.fromkeys((*before, *after)):
-        now, then = (each.get(name, "").splitlines(keepends=True) for each in (before, after))
+    """Yield the differences of all files."""
+    for name in dict.fromkeys((*found.now, *found.then)):
+        now, then = (each.get(name, "").splitlines(keepends=True) for each in (found.now, found.then))
         yield from unified_diff(now, then, f"now/{name}", f"then/{name}", n=2)

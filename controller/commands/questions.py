@@ -90,7 +90,7 @@ def render(
         made = dry_run.rendered(dry_run.by_itself(services_of(stack_file, stack, settings), settings), settings)
     else:
         made = _await(_made_now(settings, secrets_dir, anew=listener_address is not None))
-    files = renderings.shown_files(made, with_secrets=with_secrets)
+    files = renderings.shown_files(made.rendered.files(), with_secrets=with_secrets)
     if output is not None:
         _write_all(files, output)
     elif as_json:
@@ -117,21 +117,27 @@ def _write_all(files: Mapping[str, str], folder: Path) -> None:
 
 
 def plan(
-    stack_file: Annotated[Path, typer.Argument(help="A stack file; - is standard input.")],
+    stack_file: Annotated[Path | None, typer.Argument(help="A stack file; - is standard input.")] = None,
     *,
     stack: StackName = None,
     state_dir: Annotated[Path | None, typer.Option(help="The state folder of the proxy (STATE_DIR).")] = None,
     secrets_dir: SecretsDir = SECRETS_DIR,
     as_json: AsJson = False,
 ) -> None:
-    """Tell what deploying a stack file would do to the HAProxy of a running proxy; nothing is changed.
+    """Tell what would be done to the HAProxy of a running proxy, and why; nothing is changed.
+
+    With a stack file it is what deploying that would do. Without one it is what the proxy has still to do: the world is
+    read anew, and HAProxy is asked what it runs; where all is well, nothing.
 
     Meant for a proxy's container, where the world is as the proxy knew it last (STATE_DIR); elsewhere it is read as
     the settings say. HAProxy itself is not asked whether it takes the files. Exit status 1 if the labels of a service
     would be wrong, 2 if the world cannot be read.
     """
     settings = settings_of(proxy_settings, secrets_dir, state_dir=state_dir)
-    found = _await(_planned(services_of(stack_file, stack, settings), settings, secrets_dir))
+    if stack_file is None:
+        found = _await(_pending(settings, secrets_dir))
+    else:
+        found = _await(_planned(services_of(stack_file, stack, settings), settings, secrets_dir))
     if as_json:
         Console().print_json(data=plans.as_json(found))
     else:
@@ -146,6 +152,18 @@ async def _planned(services: tuple[SwarmService, ...], settings: ProxySettings, 
         for each in (world, dry_run.deployed(world, services))
     ]
     return plans.planned(before, after, dry_run.version(settings))
+
+
+async def _pending(settings: ProxySettings, secrets_dir: Path) -> plans.Planned:
+    try:
+        observed, files = await dry_run.running(settings)
+    except (TemporaryError, OSError) as error:
+        raise TemporaryError(
+            f"there is no HAProxy of a proxy here ({error}); ask in its container, with its RUN_DIR and STATE_DIR, "
+            "or give a stack file"
+        ) from error
+    world, remembered = await dry_run.last_known(settings, secrets_dir, anew=True)
+    return plans.pending(observed, files, await dry_run.made(world, settings, secrets_dir, remembered))
 
 
 def _await(work: Coroutine[Any, Any, T]) -> T:

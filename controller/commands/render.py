@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
-from controller.dry_run import Made
 from controller.redaction import HIDDEN, redacted
 from render import records
 from render.files import CONFIG_FILE
@@ -12,17 +11,13 @@ from render.files import CONFIG_FILE
 _CERTIFICATES = "certs"
 
 
-def shown_files(made: Made, *, with_secrets: bool) -> dict[str, str]:
+def shown_files(files: Mapping[str, bytes], *, with_secrets: bool) -> dict[str, str]:
     """Return the texts of the files by name; certificates, which have keys in them, are never among them.
 
     Without secrets, passwords, values of headers and lines that somebody has written are hidden, and the digests of
     passwords are left out.
     """
-    texts = {
-        name: content.decode()
-        for name, content in made.rendered.files().items()
-        if PurePath(name).parts[0] != _CERTIFICATES
-    }
+    texts = {name: content.decode() for name, content in files.items() if PurePath(name).parts[0] != _CERTIFICATES}
     return texts if with_secrets else {name: _redacted(name, text) for name, text in texts.items()}
 
 

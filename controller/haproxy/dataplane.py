@@ -20,13 +20,13 @@ from controller.haproxy.commands import steps, waves
 from controller.haproxy.conversation import converse
 from controller.haproxy.generations import Generations, write_files
 from controller.haproxy.lock import StateLock
+from controller.haproxy.observing import observe
 from controller.haproxy.process import HAProxyProcess
 from controller.haproxy.runtime import DEFAULT_LIMIT, Session, read_all, session
 from controller.haproxy.validate import validate
 from models.observed import NOT_RUNNING, Observed
 from render.files import CONFIG_FILE, Rendered
 
-_QUESTIONS = ("show info", "help", "show map", "show backend", "show servers state")
 _BACKENDS, _SERVERS = 2, 4
 _ALL_BUT_SERVERS = 1 | _BACKENDS
 """Kinds of rows in statistics (Management guide 9.3, ``show stat``): of frontends and backends, and of servers."""
@@ -185,21 +185,10 @@ class HAProxyDataplane:
             await validate(self.process.binary, Path(folder) / CONFIG_FILE, limit=self._load_limit)
 
     async def _observe(self, worker: int | None) -> Observed:
-        async with session(self.runtime_socket, limit=self._command_limit) as runtime:
-            info, help_, map_list, backend_list, servers_state = await runtime.ask(*_QUESTIONS)
-            files = answers.parse_map_files(map_list)
-            maps = await runtime.ask(*(f"show map {file}" for file in files))
-        identity = answers.parse_info(info)
-        if identity.pid != worker:
+        pid, observed = await observe(self.runtime_socket, limit=self._command_limit)
+        if pid != worker:
             raise TemporaryError("HAProxy is about to change its worker")
-        servers = answers.parse_servers(servers_state)
-        return Observed(
-            running=True,
-            version=identity.version,
-            capabilities=answers.parse_help(help_),
-            maps={file: answers.parse_map(entries) for file, entries in zip(files, maps, strict=True)},
-            backends={name: servers.get(name, {}) for name in answers.parse_backends(backend_list)},
-        )
+        return observed
 
     async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
         if plan.empty:

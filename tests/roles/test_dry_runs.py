@@ -1,5 +1,6 @@
 """``swarmgate render`` and ``plan``, as an operator runs them beside a proxy: what they say comes true."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -9,6 +10,8 @@ import pytest
 from binaries import haproxy_binary
 from roles.conftest import MakeProxy
 from roles.processes import STARTED, SWARMGATE, Proxy, eventually, plain, put, stack
+
+from controller.haproxy.runtime import session
 
 CONDITIONAL = {"serviceHeader": "X-V:1"}
 
@@ -83,6 +86,28 @@ def test_a_plan_for_people(proxy: Proxy, backend: int) -> None:
     assert "did you mean com.df.port?" in " ".join(told.split())
     assert "Nothing changes" in plan_of(proxy, {"web": plain(backend, "/web")})
     assert f"/web web-be{backend}_0\n" in swarmgate("render", STATE_DIR=str(state_of(proxy)))
+
+
+@pytest.mark.haproxy
+def test_what_the_proxy_has_still_to_do(proxy: Proxy, stack_file: Path) -> None:
+    """Nothing, most often; what was changed behind its back is to be put right."""
+    run = proxy.home / "run"
+    here = {"STATE_DIR": str(state_of(proxy)), "RUN_DIR": str(run), "STACK_FILE": str(stack_file)}
+    here |= {name: proxy.environment[name] for name in ("DEFAULT_PORTS", "HAPROXY_BINARY")}
+    assert json.loads(swarmgate("plan", "--json", **here))["outcome"] == "noop"
+    asyncio.run(ask_haproxy(run / "runtime.sock", "del map maps/prefixes.map /web"))
+    found = json.loads(swarmgate("plan", "--json", **here))
+    assert (found["outcome"], [each["change"] for each in found["changes"]]) == ("runtime", ["MapChanged"])
+    assert "/web" in found["changes"][0]["entries"]
+
+
+def test_without_a_proxy_there_is_nothing_to_do(tmp_path: Path) -> None:
+    swarmgate("plan", status=2, STATE_DIR=str(tmp_path), RUN_DIR=str(tmp_path))
+
+
+async def ask_haproxy(runtime_socket: Path, command: str) -> None:
+    async with session(runtime_socket) as runtime:
+        await runtime.ask(command)
 
 
 @pytest.mark.haproxy
