@@ -8,6 +8,9 @@ from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 T = TypeVar("T")
 
@@ -44,7 +47,7 @@ def refusal(message: str, value: object) -> DocumentError:
     return DocumentError(f"{message} (line {line})" if line else message, line)
 
 
-class _Loader(yaml.SafeLoader):
+class _Strict(Composer, SafeConstructor, Resolver):
     """The safe loader, made stricter: no guessing at scalars except ``null`` and ``true``/``false``, no key twice."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  PyYAML's way
@@ -62,7 +65,11 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[LineMapping]:
+class _Loader(_Strict, yaml.SafeLoader):
+    """It reads by itself, and says best what it does not like."""
+
+
+def _construct_mapping(loader: _Strict, node: yaml.MappingNode) -> Iterator[LineMapping]:
     data = LineMapping(node.start_mark.line + 1)
     yield data
     for key, value in loader.construct_mapping(node).items():
@@ -70,20 +77,37 @@ def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Iterator[Line
     data.lines |= {key.value: key.start_mark.line + 1 for key, _ in node.value}
 
 
-def _construct_list(loader: _Loader, node: yaml.SequenceNode) -> Iterator[LineList]:
+def _construct_list(loader: _Strict, node: yaml.SequenceNode) -> Iterator[LineList]:
     data = LineList(node.start_mark.line + 1)
     yield data
     data.extend(loader.construct_sequence(node))
     data.lines.extend(item.start_mark.line + 1 for item in node.value)
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Loader.add_implicit_resolver(
+_strict: Any = _Strict  # PyYAML's types know its own loaders only
+_strict.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_strict.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
-_Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
-_Loader.add_constructor("tag:yaml.org,2002:seq", _construct_list)
+_strict.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"^<<$"), ["<"])
+_strict.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+_strict.add_constructor("tag:yaml.org,2002:seq", _construct_list)
+
+
+if yaml.__with_libyaml__:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class _QuickLoader(_Strict, CParser):
+        """It has a library in C read, four times as fast; no more than that, for very deep nodes crash the library."""
+
+        def __init__(self, stream: str) -> None:
+            CParser.__init__(self, stream)
+            Composer.__init__(self)
+            SafeConstructor.__init__(self)
+            Resolver.__init__(self)
+
+else:
+    _QuickLoader = _Loader  # type: ignore[assignment,misc]
 
 
 def _key(key: Hashable, node: yaml.Node) -> str:
@@ -98,7 +122,18 @@ def load(text: str) -> object:
     Raises:
         DocumentError: it is no such YAML.
     """
-    return _read(text, yaml.load)
+    try:
+        return _loaded(text, _QuickLoader)
+    except (yaml.YAMLError, RecursionError):  # whose words are not as good
+        return _read(text, _loaded)
+
+
+def _loaded(text: str, loader: Callable[[str], Any]) -> object:
+    reading = loader(text)
+    try:
+        return reading.get_single_data()
+    finally:
+        reading.dispose()
 
 
 def compose(text: str) -> yaml.Node | None:
