@@ -1,5 +1,6 @@
 """What raw lines and templates do, and what they cannot do."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,17 +160,40 @@ def test_refused() -> None:
     assert "com.df.templateFePath=" in problem_of({"templateFePath": "/run/secrets/x"})
 
 
-@given(st.text(max_size=40))
+_SOME_LINES = st.sampled_from(
+    ["timeout server 3s", "acl odd path_end /odd", "http-request deny if { path_beg /x }", "# note", "cookie", ""]
+)
+
+
+@given(st.lists(_SOME_LINES | st.text(max_size=20), max_size=4).map("\n".join))
 def test_lines_stay_lines(text: str) -> None:
-    """Whatever is accepted is as many lines as were written, each of the service's own section."""
+    """Whatever is accepted is as many lines as were written, each in the service's own section."""
     try:
         lines = destination_of({"backendExtra": text}).custom.backend_extra
     except AssertionError:
         return
     assert all(line and len(line.splitlines()) == 1 for line in lines)
+    own, others = _own_section(text)
+    assert others == _own_section("retries 4")[1]
+    written = Counter(f"    {each}" for each in lines)
+    assert not written - Counter(own)
+    more = Counter(own) - written - Counter(_lines_of_all())
+    assert all(line.startswith("    # ") for line in more), more
+
+
+def _lines_of_all() -> list[str]:
+    sections = rendered_of(snapshot(service("web", PLAIN))).sections
+    return [line for section in sections for line in section.text.splitlines()]
+
+
+def _own_section(text: str) -> tuple[list[str], list[str]]:
+    """Return the lines of the profile that a service has for itself, and those of everything that is not about it."""
     rendered: Rendered = rendered_of(snapshot(service("web", PLAIN | {"backendExtra": text})))
-    plain = rendered_of(snapshot(service("web", PLAIN)))
-    assert len(rendered.config.splitlines()) - len(plain.config.splitlines()) in {0, len(lines) + 3}
+    plain = {section.text for section in rendered_of(snapshot(service("web", PLAIN))).sections}
+    own = [section.text for section in rendered.sections if section.text not in plain]
+    assert len(own) <= 1
+    shared = [line for section in rendered.sections if section.text in plain for line in section.text.splitlines()]
+    return [line for section in own for line in section.splitlines()[1:]], shared
 
 
 WRITTEN = [
