@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from typer.main import get_command
 
-from controller.cli import cli
+from controller.cli import cli, function_of
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.explaining import add_explain
@@ -253,23 +253,16 @@ def _default(field: FieldInfo) -> str:
 
 def commands() -> list[Command]:
     """Return the commands in the order of their declaration."""
-    callbacks = {name.replace("_", "-"): each for name, each in _callbacks()}
     built: Any = get_command(cli)
     return [
         Command(
             name=name,
             usage=" ".join(("swarmgate", name, *_usage(command.params))),
             paragraphs=tuple(" ".join(each.split()) for each in command.help.split("\n\n")),
-            parameters=tuple(_of_command(each, get_type_hints(callbacks[name])) for each in command.params),
+            parameters=tuple(_of_command(each, get_type_hints(function_of(name))) for each in command.params),
         )
         for name, command in built.commands.items()
     ]
-
-
-def _callbacks() -> Iterator[tuple[str, Callable[..., Any]]]:
-    for each in cli.registered_commands:
-        if each.callback is not None:
-            yield each.name or each.callback.__name__, each.callback
 
 
 def _usage(parameters: Iterable[Any]) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """What commands have in common: how they fail, how they read settings and files, and options that several have."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -9,10 +8,6 @@ import typer
 
 from controller.errors import PermanentError
 from controller.init import MISCONFIGURED
-from controller.linting.findings import Severity
-from controller.linting.stack import read_stack
-from models.settings import ProxySettings
-from models.snapshot import SwarmService
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 SecretsDir = Annotated[Path, typer.Option(help="Folder of the mounted secrets.")]
@@ -50,20 +45,3 @@ def text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}", status=2)
-
-
-def services_of(file: Path, stack: str | None, settings: ProxySettings) -> tuple[SwarmService, ...]:
-    """Return the services of a stack file that ask to be published, called as they are once it is deployed, or fail.
-
-    Variables are replaced as ``docker stack deploy`` does, from the environment.
-    """
-    name = (file.stem if str(file) != "-" else "stack") if stack is None else stack
-    read = read_stack(str(file), text_of(file), name, os.environ, settings.df_notify_label)
-    for each in read.findings:
-        if each.rule == "NoStackFile" and each.severity is Severity.ERROR:
-            fail(f"{file}: {each.message}", status=2)
-    return tuple(each.service if name else _as_in_the_file(each.service) for each in read.services)
-
-
-def _as_in_the_file(service: SwarmService) -> SwarmService:
-    return service.model_copy(update={"name": service.name.removeprefix("_")})

@@ -1,6 +1,7 @@
 """The commands that answer questions about what Swarmgate would do; none of them changes anything."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
@@ -21,11 +22,13 @@ from controller.commands.common import (
     StackName,
     Url,
     fail,
-    services_of,
     settings_of,
+    text_of,
 )
 from controller.environment import SECRETS_DIR, proxy_settings
 from controller.errors import PermanentError, SwarmgateError, TemporaryError
+from controller.linting.findings import Severity
+from controller.linting.stack import read_stack
 from controller.logs import set_up_logs
 from models.explaining.asked import asked_of
 from models.settings import ProxySettings
@@ -57,7 +60,7 @@ def explain(
             found = explanations.ask(url, request, method=method, headers=headers, source=source)
         else:
             settings = settings_of(proxy_settings, SECRETS_DIR)
-            found = explanations.in_stack(services_of(stack_file, stack, settings), settings, asked)
+            found = explanations.in_stack(_services_of(stack_file, stack, settings), settings, asked)
     except (TemporaryError, PermanentError, ValueError) as error:
         fail(error, status=2)
     if as_json:
@@ -87,7 +90,7 @@ def render(
     """
     settings = settings_of(proxy_settings, secrets_dir, listener_address=listener_address)
     if stack_file is not None:
-        made = dry_run.rendered(dry_run.by_itself(services_of(stack_file, stack, settings), settings), settings)
+        made = dry_run.rendered(dry_run.by_itself(_services_of(stack_file, stack, settings), settings), settings)
     else:
         made = _await(_made_now(settings, secrets_dir, anew=listener_address is not None))
     files = renderings.shown_files(made.rendered.files(), with_secrets=with_secrets)
@@ -137,7 +140,7 @@ def plan(
     if stack_file is None:
         found = _await(_pending(settings, secrets_dir))
     else:
-        found = _await(_planned(services_of(stack_file, stack, settings), settings, secrets_dir))
+        found = _await(_planned(_services_of(stack_file, stack, settings), settings, secrets_dir))
     if as_json:
         Console().print_json(data=plans.as_json(found))
     else:
@@ -173,3 +176,20 @@ def _await(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except SwarmgateError as error:
         fail(error, status=2)
+
+
+def _services_of(file: Path, stack: str | None, settings: ProxySettings) -> tuple[SwarmService, ...]:
+    """Return the services of a stack file that ask to be published, called as they are once it is deployed, or fail.
+
+    Variables are replaced as ``docker stack deploy`` does, from the environment.
+    """
+    name = (file.stem if str(file) != "-" else "stack") if stack is None else stack
+    read = read_stack(str(file), text_of(file), name, os.environ, settings.df_notify_label)
+    for each in read.findings:
+        if each.rule == "NoStackFile" and each.severity is Severity.ERROR:
+            fail(f"{file}: {each.message}", status=2)
+    return tuple(each.service if name else _as_in_the_file(each.service) for each in read.services)
+
+
+def _as_in_the_file(service: SwarmService) -> SwarmService:
+    return service.model_copy(update={"name": service.name.removeprefix("_")})
