@@ -12,25 +12,34 @@ _PROMISED = Limit(at_most=100)
 _BOUND = Limit(at_most=5)
 _APART = 1.1
 """Seconds between scrapes: an answer is told again for a second."""
+_UNTIL_REGULAR = 4
+"""Scrapes after which a rhythm is known."""
 
 
 def run(context: Context) -> Iterator[Finding]:
     """Measure it at the promised size, and at the largest one for the length."""
     for size in dict.fromkeys((context.large, max(context.sizes))):
         with standing(context, "plain", size) as made:
-            scrapes = [_scrape(made) for _ in context.turns(full=10, quick=3)]
-        took, cpu, length = (median(values) for values in zip(*scrapes, strict=True))
+            unexpected = [_scrape(made, apart=_APART + 0.3 * (turn % 2)) for turn in context.turns(full=10, quick=4)]
+            regular = [_scrape(made) for _ in range(_UNTIL_REGULAR + context.rounds(full=10, quick=4))]
+        took, cpu, length = (median(values) for values in zip(*regular[_UNTIL_REGULAR:], strict=True))
         promised = size == context.large
         note = f"{cpu * 1e3:.0f} ms of CPU time, the controller's and HAProxy's"
         name = f"a scrape of a proxy's metrics, {size:,} services"
         yield Measurement(name, took * 1e3, "ms", _PROMISED if promised else None, note=note)
+        first = median([each[0] for each in unexpected])
+        yield Measurement(f"{name}, at irregular intervals", first * 1e3, "ms")
         yield Measurement(f"{name}: length", length / 1e6, "MB", _BOUND)
 
 
-def _scrape(made: Standing) -> tuple[float, float, float]:
-    """Return how long a scrape took and how much CPU time, both in seconds, and the bytes of the answer."""
-    time.sleep(_APART)
-    before, began = _cpu(made), time.monotonic()
+def _scrape(made: Standing, apart: float = _APART) -> tuple[float, float, float]:
+    """Return how long a scrape took and how much CPU time, both in seconds, and the bytes of the answer.
+
+    What the proxies do in the seconds ``apart`` from the last one counts as well: they prepare for it.
+    """
+    before = _cpu(made)
+    time.sleep(apart)
+    began = time.monotonic()
     length = len(made.proxy.metrics())
     return time.monotonic() - began, _cpu(made) - before, length
 

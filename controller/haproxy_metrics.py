@@ -15,12 +15,15 @@ from operator import itemgetter
 from types import MappingProxyType
 
 from controller.errors import SwarmgateError
+from controller.rhythm import Rhythm
 from render.sections import is_own
 
 MOST_DETAILED = 2000
 """Backends and servers of which everything is told."""
 _FRESH = 1.0
 """Seconds for which an answer of HAProxy's is told again: asking costs it the more the more services there are."""
+_AHEAD = 0.4
+"""Seconds before an expected scrape that its answer is made: longer than that takes, and less than it stays fresh."""
 _INTERNAL = frozenset({"swarmgate"})
 """Frontends for the controller only."""
 _UP = frozenset({"OPEN", "no check"})
@@ -131,7 +134,10 @@ _Detailed = tuple[str, Sequence[str]]
 
 
 class HAProxyMetrics:
-    """Asks for statistics (``show stat`` as CSV) at each scrape, once a second at most, however many ask."""
+    """Asks for statistics (``show stat`` as CSV) at each scrape, once a second at most, however many ask.
+
+    Whoever scrapes at regular intervals, as Prometheus does, finds the answer made a moment before, and does not wait.
+    """
 
     def __init__(
         self, statistics: Callable[[], Awaitable[str]], *, clock: Callable[[], float] = time.monotonic
@@ -140,11 +146,23 @@ class HAProxyMetrics:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._last: tuple[float, bytes] | None = None
+        self._rhythm = Rhythm()
+        self._preparing: asyncio.Task[bytes] | None = None
         self._scrapes = 0
         self._failures = 0
 
     async def scrape(self) -> bytes:
         """Return everything in the Prometheus text format; ``haproxy_up`` is 0 if HAProxy does not answer."""
+        now = self._clock()
+        expected = self._rhythm.came(now)
+        if expected is not None and expected - now > _FRESH:
+            asyncio.get_running_loop().call_later(expected - now - _AHEAD, self._prepare)
+        return await self._fresh()
+
+    def _prepare(self) -> None:
+        self._preparing = asyncio.create_task(self._fresh())
+
+    async def _fresh(self) -> bytes:
         async with self._turn:
             if self._last is None or self._clock() - self._last[0] >= _FRESH:
                 self._last = (self._clock(), await self._scraped())

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from haproxy.loopback import free_port
 from label_effects.edge import Edge, Origin, behind, edge, running
+from loop.jumping_clock import START, run
 from prometheus_client.parser import text_string_to_metric_families
 
 from controller.errors import TemporaryError
@@ -159,3 +160,22 @@ async def test_haproxy_is_asked_once_a_second_at_most() -> None:
         # The parser appends to counters' names what the page of DFP does not have.
         assert value(series, "haproxy_exporter_total_scrapes_total") == scrapes
         assert value(series, "haproxy_exporter_csv_parse_failures_total") == failures
+
+
+def test_who_scrapes_regularly_finds_the_answer_made_a_moment_before() -> None:
+    """Once for each scrape, and not again for one that does not come."""
+    asked: list[float] = []
+
+    async def statistics() -> str:
+        asked.append(round(asyncio.get_running_loop().time() - START, 3))
+        raise TemporaryError("away")
+
+    async def main() -> None:
+        metrics = HAProxyMetrics(statistics, clock=asyncio.get_running_loop().time)
+        for _ in range(4):
+            await metrics.scrape()
+            await asyncio.sleep(15)
+        await asyncio.sleep(60)
+
+    run(main())
+    assert asked == [0, 15, 30, 44.6, 59.6]
