@@ -20,8 +20,8 @@ _MOST_WORKERS = 8
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return how many tests ``-n auto`` runs side by side: two more than there are cores, for many only wait."""
-    return min(len(os.sched_getaffinity(0)) + 2, _MOST_WORKERS)
+    """Return how many tests ``-n auto`` runs side by side: one more than there are cores, for many only wait."""
+    return min(len(os.sched_getaffinity(0)) + 1, _MOST_WORKERS)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from controller.rhythm import Rhythm
 
 
-@given(first=st.floats(0, 1e6), interval=st.floats(0.01, 300), jitter=st.floats(-0.04, 0.04))
+@given(first=st.floats(0, 1e6), interval=st.floats(0.01, 250), jitter=st.floats(-0.04, 0.04))
 def test_who_comes_regularly_is_expected(first: float, interval: float, jitter: float) -> None:
     rhythm = Rhythm()
     assert rhythm.came(first) is None
