@@ -160,11 +160,12 @@ class HAProxyMetrics:
         return await self._fresh()
 
     def _prepare(self) -> None:
-        self._preparing = asyncio.create_task(self._fresh())
+        self._preparing = asyncio.create_task(self._fresh(at_most=0.0))
 
-    async def _fresh(self) -> bytes:
+    async def _fresh(self, *, at_most: float = _FRESH) -> bytes:
+        """Return an answer that is younger than some seconds."""
         async with self._turn:
-            if self._last is None or self._clock() - self._last[0] >= _FRESH:
+            if self._last is None or self._clock() - self._last[0] >= at_most:
                 self._last = (self._clock(), await self._scraped())
                 asyncio.get_running_loop().call_later(_FRESH, self._forget, self._last)
             return self._last[1]

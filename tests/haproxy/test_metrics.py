@@ -162,7 +162,8 @@ async def test_haproxy_is_asked_once_a_second_at_most() -> None:
         assert value(series, "haproxy_exporter_csv_parse_failures_total") == failures
 
 
-def test_who_scrapes_regularly_finds_the_answer_made_a_moment_before() -> None:
+@pytest.mark.parametrize("interval", [15.0, 1.25])
+def test_who_scrapes_regularly_finds_the_answer_made_a_moment_before(interval: float) -> None:
     """Once for each scrape, and not again for one that does not come."""
     asked: list[float] = []
 
@@ -174,8 +175,8 @@ def test_who_scrapes_regularly_finds_the_answer_made_a_moment_before() -> None:
         metrics = HAProxyMetrics(statistics, clock=asyncio.get_running_loop().time)
         for _ in range(4):
             await metrics.scrape()
-            await asyncio.sleep(15)
+            await asyncio.sleep(interval)
         await asyncio.sleep(60)
 
     run(main())
-    assert asked == [0, 15, 30, 44.6, 59.6]
+    assert asked == pytest.approx([0, interval, 2 * interval, 3 * interval - 0.4, 4 * interval - 0.4])
