@@ -11,7 +11,9 @@ from benchmarks.roles import Standing, standing
 _PROMISED = Limit(at_most=100)
 _BOUND = Limit(at_most=5)
 _APART = 1.1
-"""Seconds between scrapes: an answer is told again for a second."""
+"""Seconds between scrapes, at least: an answer is told again for a second."""
+_INTERVAL = 1.5
+"""Seconds from the beginning of one to that of the next, as Prometheus has it."""
 _UNTIL_REGULAR = 4
 """Scrapes after which a rhythm is known."""
 
@@ -20,8 +22,9 @@ def run(context: Context) -> Iterator[Finding]:
     """Measure it at the promised size, and at the largest one for the length."""
     for size in dict.fromkeys((context.large, max(context.sizes))):
         with standing(context, "plain", size) as made:
-            unexpected = [_scrape(made, apart=_APART + 0.3 * (turn % 2)) for turn in context.turns(full=10, quick=4)]
-            regular = [_scrape(made) for _ in range(_UNTIL_REGULAR + context.rounds(full=10, quick=4))]
+            unexpected = [_scrape(made, _APART + 0.5 * (turn % 2)) for turn in context.turns(full=10, quick=4)]
+            number, began = _UNTIL_REGULAR + context.rounds(full=10, quick=4), time.monotonic()
+            regular = [_scrape(made, began + turn * _INTERVAL - time.monotonic()) for turn in range(1, 1 + number)]
         took, cpu, length = (median(values) for values in zip(*regular[_UNTIL_REGULAR:], strict=True))
         promised = size == context.large
         note = f"{cpu * 1e3:.0f} ms of CPU time, the controller's and HAProxy's"
@@ -32,7 +35,7 @@ def run(context: Context) -> Iterator[Finding]:
         yield Measurement(f"{name}: length", length / 1e6, "MB", _BOUND)
 
 
-def _scrape(made: Standing, apart: float = _APART) -> tuple[float, float, float]:
+def _scrape(made: Standing, apart: float) -> tuple[float, float, float]:
     """Return how long a scrape took and how much CPU time, both in seconds, and the bytes of the answer.
 
     What the proxies do in the seconds ``apart`` from the last one counts as well: they prepare for it.
