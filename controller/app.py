@@ -44,6 +44,7 @@ from controller.machine import machine_for
 from controller.memory import give_back, keep_large_blocks_apart
 from controller.metrics import ListenerMetrics, Metrics
 from controller.own_apis import ApiNames
+from controller.places import last_good_in
 from controller.published import Published
 from controller.reconcile import Reconciler
 from controller.remembered import saved_in
@@ -85,7 +86,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     certificates = certificates_of(settings, secrets_dir)
     around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
     convergence = _Convergence(settings, declared, status)
-    memory = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules)
+    memory = saved_in(last_good_in(settings.state_dir), settings.label_rules)
     reconciler = Reconciler(
         source=source,
         dataplane=dataplane,

@@ -17,9 +17,17 @@ from controller.errors import PermanentError
 from controller.haproxy.binary import find_haproxy, haproxy_version
 from controller.haproxy.generations import Generations
 from controller.haproxy.observing import observe
-from controller.judging import Judged, judge
+from controller.judging import judge
 from controller.machine import machine_at
 from controller.own_apis import ApiNames
+from controller.places import (
+    declared_in,
+    haproxy_in,
+    internal_socket_in,
+    last_good_in,
+    runtime_socket_in,
+    snapshot_in,
+)
 from controller.remembered import Remembered, saved_in
 from controller.sources.saved import SavedSnapshot
 from controller.surroundings import Around, read_surroundings
@@ -60,10 +68,7 @@ class Made:
 
 def by_itself(services: Iterable[SwarmService], settings: ProxySettings) -> Desired:
     """Return what is desired if there are these services and no others, all of them somewhere and in good order."""
-    return _by_itself(judge(_world(services), settings, forms={}, rejected={}), settings)
-
-
-def _by_itself(judged: Judged, settings: ProxySettings) -> Desired:
+    judged = judge(_world(services), settings, forms={}, rejected={})
     around = Surroundings(
         hosts=dict.fromkeys(judged.hosts, (SOMEWHERE,)), certificates=CertificateFiles(fallback=_SELF_SIGNED)
     )
@@ -85,8 +90,8 @@ def _binary(settings: ProxySettings) -> Path | None:
 
 def rendered(desired: Desired, settings: ProxySettings) -> Made:
     """Return the files for a desired state, as on this machine."""
-    runtime = _runtime_socket(settings)
-    machine = machine_at(settings, runtime, runtime.with_name("internal.sock"), _binary(settings))
+    run = settings.run_dir.absolute()
+    machine = machine_at(settings, runtime_socket_in(run), internal_socket_in(run), _binary(settings))
     return Made(desired, render(desired, settings, machine))
 
 
@@ -97,14 +102,10 @@ async def running(settings: ProxySettings) -> tuple[Observed, Mapping[str, bytes
         TemporaryError: it does not answer.
         OSError: the files cannot be read.
     """
-    _, observed = await observe(_runtime_socket(settings))
-    folder = Generations(settings.state_dir / "haproxy").config.parent
+    _, observed = await observe(runtime_socket_in(settings.run_dir.absolute()))
+    folder = Generations(haproxy_in(settings.state_dir)).config.parent
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return observed, {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def _runtime_socket(settings: ProxySettings) -> Path:
-    return settings.run_dir.absolute() / "runtime.sock"
 
 
 async def made(
@@ -148,9 +149,9 @@ async def last_known(settings: ProxySettings, secrets_dir: Path, *, anew: bool =
     Raises:
         SourceUnavailableError: neither can be had.
     """
-    world = None if anew else SavedSnapshot(settings.state_dir / "snapshot.json").load()
-    remembered = saved_in(settings.state_dir / "last-good.jsonl", settings.label_rules).load()
-    kept = FileKeeper(settings.state_dir / "declared.json").services
+    world = None if anew else SavedSnapshot(snapshot_in(settings.state_dir)).load()
+    remembered = saved_in(last_good_in(settings.state_dir), settings.label_rules).load()
+    kept = FileKeeper(declared_in(settings.state_dir)).services
     by_variables = read_variables(service_variables(os.environ, secrets_dir)).services
     return joined(world or await read(settings), kept, by_variables), remembered or Remembered()
 

@@ -36,6 +36,7 @@ from controller.notifications.metrics import DockerFlowMetrics
 from controller.notifications.nodes import NO_HOSTNAMES, Hostnames, NodeNames
 from controller.notifications.notifier import Notifier
 from controller.notifications.targets import read_targets
+from controller.places import declared_in
 from controller.published import Published
 from controller.sealing import Seal
 from controller.sources.declared import DeclaredSource
@@ -87,7 +88,7 @@ def read_declarations(
     if listeners is not None:
         keeper = ForwardingKeeper(settings.listener_address, settings.api_token, channel=ChannelFiles.of(settings))
         return Declarations(DeclaredSource(inner, lambda: found.services), keeper, listeners)
-    file = FileKeeper(settings.state_dir / "declared.json")
+    file = FileKeeper(declared_in(settings.state_dir))
     return Declarations(DeclaredSource(inner, lambda: file.services, lambda: found.services), file)
 
 

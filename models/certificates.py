@@ -23,6 +23,9 @@ Its name never changes, so another default is the rotation of a certificate, whi
 _PUBLIC = re.compile(r"-----BEGIN CERTIFICATE-----\n[^-]+-----END CERTIFICATE-----\n")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
+SOON = 30
+"""Days before a certificate expires from which on it needs attention."""
+
 
 class CertificateSource(StrEnum):
     """Where a certificate comes from, in the order of precedence.

@@ -6,7 +6,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from controller.errors import PermanentError
+from controller.errors import PermanentError, TemporaryError
 from controller.init import MISCONFIGURED
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -27,6 +27,13 @@ def fail(error: object, status: int = MISCONFIGURED) -> NoReturn:
     """End the process with a status and a line on standard error."""
     sys.stderr.write(f"swarmgate: {error}\n")
     sys.exit(status)
+
+
+def unanswered(url: str, told: object, otherwise: str) -> TemporaryError:
+    """Return the error for a proxy that does not answer as one does, with what was told and what else can be done."""
+    return TemporaryError(
+        f"the API of a proxy does not answer at {url} ({told}); name it with --url or SWARMGATE_URL, {otherwise}"
+    )
 
 
 def settings_of(read: Any, secrets_dir: Path, **options: Any) -> Any:  # noqa: ANN401 - of either role

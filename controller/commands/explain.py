@@ -8,8 +8,9 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from controller.commands.common import unanswered
 from controller.dry_run import by_itself
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import PermanentError
 from controller.http.explaining import PATH
 from models.explaining.asked import Asked
 from models.explaining.explain import explain
@@ -46,10 +47,7 @@ def ask(
         return Explanation.model_validate_json(answer.raise_for_status().content)
     except (httpx.HTTPError, httpx.InvalidURL, ValidationError, ValueError, KeyError) as error:
         told = "it answers otherwise than this version of swarmgate" if isinstance(error, ValidationError) else error
-        raise TemporaryError(
-            f"the API of a proxy does not answer at {proxy} ({told}); name it with --url or SWARMGATE_URL, "
-            "ask inside of a proxy's container, or give a --stack-file"
-        ) from error
+        raise unanswered(proxy, told, "ask inside of a proxy's container, or give a --stack-file") from error
 
 
 def in_stack(services: tuple[SwarmService, ...], settings: ProxySettings, asked: Asked) -> Explanation:

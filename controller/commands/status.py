@@ -14,13 +14,13 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from controller.errors import TemporaryError
+from controller.commands.common import unanswered
+from controller.spans import span
+from models.certificates import SOON
 
 View = Mapping[str, Any]
 """A service or a certificate as the API shows it."""
 
-_SOON = 30
-"""Days before a certificate expires that it is shown in the overview."""
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 _PROGRAMMED = "Programmed"
 
@@ -70,10 +70,7 @@ def ask(url: str, *, timeout: float = 10.0) -> Status:
             )
             return Status(readiness, services.json(), certificates.json())
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise TemporaryError(
-            f"the API of a proxy does not answer at {url} ({error}); name it with --url or SWARMGATE_URL, "
-            "or ask inside of a proxy's container"
-        ) from error
+        raise unanswered(url, error, "or ask inside of a proxy's container") from error
 
 
 def ask_for(url: str, service: str | None) -> Status:
@@ -139,7 +136,7 @@ def _expiring(certificates: Iterable[View]) -> Iterable[str]:
     for each in certificates:
         if each.get("problem"):
             yield f"[red]certificate {escape(each['certificate'])}: {escape(each['problem'])}[/red]"
-        elif each["days_left"] < _SOON:
+        elif each["days_left"] < SOON:
             yield f"[yellow]certificate {escape(each['certificate'])}: {each['days_left']} days left[/yellow]"
 
 
@@ -163,9 +160,5 @@ def _coloured(status: str, text: str) -> str:
 
 
 def _since(moment: str | None, now: datetime) -> str:
-    """Return how long ago something was, in the largest unit that there is at least one of."""
-    if not moment:
-        return ""
-    seconds = int((now - datetime.fromisoformat(moment).astimezone(UTC)).total_seconds())
-    units = ((86_400, "d"), (3600, "h"), (60, "min"))
-    return next((f"{seconds // size} {unit}" for size, unit in units if seconds >= size), f"{max(0, seconds)} s")
+    """Return how long ago something was."""
+    return span((now - datetime.fromisoformat(moment).astimezone(UTC)).total_seconds()) if moment else ""

@@ -24,6 +24,7 @@ from controller.haproxy.observing import observe
 from controller.haproxy.process import HAProxyProcess
 from controller.haproxy.runtime import DEFAULT_LIMIT, Session, read_all, session
 from controller.haproxy.validate import validate
+from controller.places import haproxy_in, internal_socket_in
 from models.observed import NOT_RUNNING, Observed
 from render.files import CONFIG_FILE, Rendered
 
@@ -63,7 +64,7 @@ class HAProxyDataplane:
         terminate_on_reload: bool = False,
     ) -> None:
         state, run = state_dir.absolute(), run_dir.absolute()
-        self._generations = Generations(state / "haproxy")
+        self._generations = Generations(haproxy_in(state))
         self.process = HAProxyProcess(
             binary,
             config=self._generations.config,
@@ -71,7 +72,7 @@ class HAProxyDataplane:
             time_limit=load_limit,
             terminate_on_reload=terminate_on_reload,
         )
-        for folder in (state / "haproxy", run):
+        for folder in (haproxy_in(state), run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = StateLock(state)
         for left_behind in run.glob(f"{_CHECK}*"):
@@ -90,7 +91,7 @@ class HAProxyDataplane:
     @property
     def internal_socket(self) -> Path:
         """The socket that the configuration has to give to the controller alone."""
-        return self.runtime_socket.with_name("internal.sock")
+        return internal_socket_in(self._run)
 
     async def configuration(self) -> str:
         """Return the text of ``haproxy.cfg`` as HAProxy would load it now; it holds passwords.

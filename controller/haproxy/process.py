@@ -17,6 +17,7 @@ from controller.haproxy import launch
 from controller.haproxy.answers import Processes, parse_info, parse_processes, parse_reload
 from controller.haproxy.runtime import NoListenerError, ask_master, session
 from controller.haproxy.validate import plain_words, rejected
+from controller.places import runtime_socket_in
 
 _LONGEST_SOCKET_PATH = 97
 """Bytes: HAProxy needs some of the 107 that Linux allows, for the name under which it prepares the socket."""
@@ -46,7 +47,7 @@ class HAProxyProcess:
         if found is None:
             raise PermanentError(f"There is no HAProxy at {binary}")
         self.binary = Path(found).absolute()
-        self.runtime_socket = _checked(run_dir / "runtime.sock")
+        self.runtime_socket = _checked(runtime_socket_in(run_dir))
         self._master_socket = _checked(run_dir / "master.sock")
         self._config = config
         self._time_limit = time_limit

@@ -13,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from controller.errors import SourceUnavailableError
+from controller.places import snapshot_in
 from controller.sources.health import HealthySource, Outage
 from controller.sources.saved import SavedSnapshot
 from models.snapshot import Snapshot
@@ -73,7 +74,7 @@ class GuardedSource:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._inner = inner
-        self._saved = SavedSnapshot(state_dir / "snapshot.json") if state_dir else None
+        self._saved = SavedSnapshot(snapshot_in(state_dir)) if state_dir else None
         self._guard: SnapshotGuard | None = None
         self._confirm_after = confirm_after
         self._now = now

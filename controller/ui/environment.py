@@ -8,10 +8,10 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from controller.spans import span
 from controller.ui.static import address
 
 _CODE = re.compile(r"`([^`]+)`")
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _NOW = 1
 """Seconds that are called now."""
 
@@ -30,11 +30,6 @@ def environment() -> Environment:
     made.filters |= {"segment": segment, "query": urlencode, "number": number}
     made.globals |= {"static": address}
     return made
-
-
-def span(seconds: float) -> str:
-    """Return a time in the largest unit that there is at least one of."""
-    return next((f"{int(seconds) // size} {unit}" for size, unit in _UNITS if seconds >= size), "0 s")
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -20,6 +20,7 @@ from controller.ui.listing import State, Wish
 from controller.ui.live import Live
 from controller.ui.static import files
 from controller.ui.trying import METHODS, Tried
+from models.certificates import SOON
 from models.tables import Latest
 
 HEADERS = MappingProxyType(
@@ -33,8 +34,6 @@ HEADERS = MappingProxyType(
 _FOR_EVER = "public, max-age=31536000, immutable"
 _MOST_WRONG = 8
 _MOST_RECENT = 6
-SOON = 30
-"""Days before a certificate expires from which on it needs attention."""
 
 
 def add_ui(app: FastAPI, facts: Facts) -> Live:
