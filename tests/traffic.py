@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from builders import MACHINE
+from fakes.connections import serving
 
 from render.files import CONFIG_FILE, Rendered
 
@@ -139,23 +140,12 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
 
 @contextlib.asynccontextmanager
 async def echo_server() -> AsyncIterator[int]:
-    """Run an HTTP server that answers with the request line it was sent; yields its port. Its clients go first."""
-    handlers: set[asyncio.Task[None] | None] = set()
+    """Run an HTTP server that answers with the request line it was sent; yields its port."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        handlers.add(asyncio.current_task())
-        try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                body = head.partition(b"\r\n")[0]
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            body = head.partition(b"\r\n")[0]
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.gather(*filter(None, handlers))
+    async with serving(echo) as port:
+        yield port

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+from fakes.connections import serving
 
 from controller.errors import SourceUnavailableError
 from controller.sources.listener import ListenerSource
@@ -25,30 +26,21 @@ class OriginalListener:
         self.asked: list[str] = []
         self.port = 0
 
-    async def start(self) -> asyncio.Server:
-        """Listen."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        return server
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode().partition("?")[0]
         self.asked.append(path)
         status, body = (200, self.body) if path == SERVICES_PATH else (404, b"404 page not found")
         head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         writer.write(head.encode() + body)
         await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
 
 @pytest.fixture
 async def original() -> AsyncIterator[OriginalListener]:
     """A running one."""
     made = OriginalListener()
-    server = await made.start()
-    yield made
-    server.close()
+    async with serving(made.answer) as made.port:
+        yield made
 
 
 async def test_its_services_are_the_world(original: OriginalListener) -> None:

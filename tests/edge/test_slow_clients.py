@@ -57,7 +57,6 @@ class Endless(Origin):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Send until nobody listens any more."""
-        self.handlers.add(asyncio.current_task())
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         with contextlib.suppress(ConnectionError):
@@ -65,7 +64,6 @@ class Endless(Origin):
                 writer.write(b"x" * 65_536)
                 await writer.drain()
         self.cut_off += 1
-        writer.close()
 
 
 async def test_clients_that_do_not_read_are_cut_off(binary: Path, folder: Path, origin: Origin) -> None:

@@ -38,13 +38,10 @@ class Recorder(Origin):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection, as long as they are well formed."""
-        self.handlers.add(asyncio.current_task())
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):  # a body that ends early is no request
-            while head := await self._head(reader):
-                self.received.append(await _request(head, reader))
-                body = self.received[-1].line.encode()
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        writer.close()
+        while head := await self._head(reader):
+            self.received.append(await _request(head, reader))  # a body that ends early is no request
+            body = self.received[-1].line.encode()
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
 
     async def _head(self, reader: asyncio.StreamReader) -> str | None:
         try:

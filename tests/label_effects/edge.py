@@ -16,6 +16,7 @@ from ipaddress import ip_interface, ip_network
 from pathlib import Path
 
 from builders import MACHINE, service, snapshot
+from fakes.connections import serving
 from tls.authorities import Authority
 from traffic import Answer, request_bytes, running_haproxy
 
@@ -47,21 +48,16 @@ class Origin:
     heads: list[str] = field(default_factory=list)
     connections: int = 0
     port: int = 0
-    handlers: set[asyncio.Task[None] | None] = field(default_factory=set, repr=False)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
-        self.handlers.add(asyncio.current_task())
         self.connections += 1
         number = self.connections
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                self.heads.append(head)
-                writer.write(await self._answer(head, number))
-                if "connection: close" in head.lower():
-                    break
-        writer.close()
+        head = ""
+        while "connection: close" not in head.lower():
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            self.heads.append(head)
+            writer.write(await self._answer(head, number))
 
     async def _answer(self, head: str, number: int) -> bytes:
         path = head.split(" ")[1]
@@ -92,14 +88,11 @@ class Origin:
 
 @contextlib.asynccontextmanager
 async def running(*origins: Origin, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[None]:
-    """Run origins until the end of the block; their clients go first."""
+    """Run origins until the end of the block."""
     async with contextlib.AsyncExitStack() as stack:
         for origin in origins:
-            server = await asyncio.start_server(origin.serve, host, port, ssl=origin.tls)
-            stack.callback(server.close)
-            origin.port = server.sockets[0].getsockname()[1]
+            origin.port = await stack.enter_async_context(serving(origin.serve, host, port, tls=origin.tls))
         yield
-    await asyncio.gather(*(handler for origin in origins for handler in origin.handlers if handler))
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,8 @@ class Dying(Origin):
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Take one request."""
-        self.handlers.add(asyncio.current_task())
-        try:
-            self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
-            writer.write(self.last_words)
-        except asyncio.IncompleteReadError:
-            pass
-        finally:
-            writer.close()
+        self.heads.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        writer.write(self.last_words)
 
 
 async def started(stack: AsyncExitStack, alive: Origin, *dying: Origin) -> SwarmService:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+from fakes.connections import serving
 from tls.authorities import fixed_certificate
 
 ORIGIN = "X-Origin"
@@ -15,20 +16,18 @@ ORIGIN = "X-Origin"
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answer the requests of one connection with their own heads."""
     address, port = writer.get_extra_info("sockname")[:2]
-    with contextlib.suppress(asyncio.IncompleteReadError, OSError):
-        head = b""
-        while b"Connection: close" not in head:
-            head = await reader.readuntil(b"\r\n\r\n")
-            lines = (
-                "HTTP/1.1 200 OK",
-                f"{ORIGIN}: {address}:{port}",
-                "Server: origin",
-                "X-Powered-By: origin",
-                f"Content-Length: {len(head)}",
-            )
-            writer.write("\r\n".join((*lines, "", "")).encode() + head)
-            await writer.drain()
-    writer.close()
+    head = b""
+    while b"Connection: close" not in head:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = (
+            "HTTP/1.1 200 OK",
+            f"{ORIGIN}: {address}:{port}",
+            "Server: origin",
+            "X-Powered-By: origin",
+            f"Content-Length: {len(head)}",
+        )
+        writer.write("\r\n".join((*lines, "", "")).encode() + head)
+        await writer.drain()
 
 
 @contextlib.asynccontextmanager
@@ -40,6 +39,6 @@ async def origins(addresses: Iterable[str], *, plain: Iterable[int], secure: int
     tls.load_cert_chain(folder / "origin.pem")
     async with contextlib.AsyncExitStack() as stack:
         for port in plain:
-            stack.callback((await asyncio.start_server(_serve, hosts, port, backlog=256)).close)
-        stack.callback((await asyncio.start_server(_serve, hosts, secure, ssl=tls)).close)
+            await stack.enter_async_context(serving(_serve, hosts, port, backlog=256))
+        await stack.enter_async_context(serving(_serve, hosts, secure, tls=tls))
         yield
