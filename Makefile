@@ -17,7 +17,7 @@ run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file 
 test: $(READY) lint ## run all checks and all tests that this machine can run
 	@mkdir -p build; echo "The tests that need a Swarm run beside the others; what they say comes after these."
 	@$(BIN)/python -m pytest -n 0 -m swarm >build/swarm-tests.log 2>&1 & swarm=$$!; \
-	$(BIN)/python -m pytest -n auto -m "not swarm"; others=$$?; \
+	nice -n 5 $(BIN)/python -m pytest -n auto -m "not swarm"; others=$$?; \
 	wait $$swarm; swarm=$$?; cat build/swarm-tests.log; exit $$((others || swarm))
 	@$(MAKE) --no-print-directory fuzz SECONDS=5
 

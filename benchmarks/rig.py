@@ -21,11 +21,11 @@ from typing import Any
 from benchmarks.context import Context, free_ports, scratch
 from benchmarks.engine import Engine, engine
 from benchmarks.world import World
+from controller.by_settings import read_declarations
 from controller.certificates import CertificateStore
 from controller.haproxy.commands import Command
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.runtime import Session, ask_master
-from controller.interfaces import read_declarations
 from controller.loop import Round
 from controller.machine import machine_for
 from controller.metrics import Metrics
@@ -42,7 +42,7 @@ from models.settings import Bind, ProxySettings
 _INSIDE = {"judge": "_judge_world", "build": "_build"}
 """Stages that the controller counts as one (``desire``), with the parts of the `Reconciler` that they are."""
 _SELDOM = (50_000, 50, 100)
-"""When the proxy has Python look for reference cycles (`controller.app`)."""
+"""When the proxy has Python look for reference cycles (`controller.memory`)."""
 _LIMIT = 120.0
 _NEVER = 3600.0
 _QUIET = 0.05

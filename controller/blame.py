@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from itertools import chain
 
 from controller.errors import ConfigRejectedError, LoadRefusedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
@@ -44,19 +45,22 @@ async def blamed(
 ) -> dict[str, str]:
     """Find the services whose lines HAProxy refuses, with its words; none if it does not help to leave out any.
 
-    Those that it names need not be all: it reads no further than its first serious complaint. So the others are asked
-    about, those that have ``changed`` first, since it has taken what it runs. If each is good by itself, one of them is
-    looked for that is refused beside others, by leaving some out (``objection``). Nobody is asked about if HAProxy had
-    found it all good.
+    Those that it names need not be all: it reads no further than its first serious complaint. So it is asked about what
+    it has not read, of those that have ``changed`` first, since it has taken what it runs. What it finds out only after
+    reading all is left to the next time, when those are out of the way that it names.
+
+    Without a name, all are asked about. If each is good by itself, one of them is looked for that is refused beside
+    others, by leaving some out (``objection``). Nobody is asked about if HAProxy had found it all good.
     """
     inquiry = Inquiry(Suspects(rendered), check)
     inquiry.found |= named_by_haproxy(error, rendered)
     if isinstance(error, LoadRefusedError):
         return inquiry.found
-    await inquiry.about(changed)
+    suspects = _unread(error, rendered) if inquiry.found else frozenset(chain.from_iterable(rendered.owners.values()))
+    await inquiry.about([name for name in changed if name in suspects])
     if inquiry.found and inquiry.found.keys() <= set(changed):
         return inquiry.found
-    others = sorted({name for names in rendered.owners.values() for name in names}.difference(changed))
+    others = sorted(suspects.difference(changed))
     await inquiry.about(others)
     found = None if inquiry.found else await found_by_halving(error, (*others, *changed), objection)
     return dict((found,)) if found else inquiry.found
@@ -98,21 +102,18 @@ class Inquiry:
         if refusal := await self._refusal(groups):
             await self._follow(groups, refusal)
 
-    async def _follow(self, groups: Sequence[Group], refusal: _Refusal | None) -> None:
-        """Find the bad ones among groups that are refused together: those that are named, then the others."""
-        while refusal is not None and self._take(groups, refusal):
-            await self._read_on(self._left(groups, refusal.unread))
-            groups = self._left(groups)
-            refusal = await self._refusal(groups)
-        if refusal is not None and not await self._is_nobodys():
-            await self._divide(groups, refusal)
+    async def _follow(self, groups: Sequence[Group], refusal: _Refusal) -> None:
+        """Find the bad ones among groups that are refused together: those that are named, and then what is behind them.
 
-    async def _read_on(self, groups: Sequence[Group]) -> None:
-        """Have HAProxy read on behind each bad one that it names."""
-        refusal = await self._refusal(groups)
-        while refusal is not None and self._take(groups, refusal):
+        Where nobody is named, halves are asked about.
+        """
+        while self._take(groups, refusal):
             groups = self._left(groups, refusal.unread)
-            refusal = await self._refusal(groups)
+            if (further := await self._refusal(groups)) is None:
+                return
+            refusal = further
+        if not await self._is_nobodys():
+            await self._divide(groups, refusal)
 
     def _take(self, groups: Sequence[Group], refusal: _Refusal) -> bool:
         """Take in those that are named, with all of their groups; return whether there are any news."""
@@ -123,10 +124,9 @@ class Inquiry:
                 self.found |= dict.fromkeys(group, words)
         return len(self.found) > known
 
-    def _left(self, groups: Sequence[Group], among: AbstractSet[str] | None = None) -> list[Group]:
+    def _left(self, groups: Sequence[Group], among: AbstractSet[str]) -> list[Group]:
         """Return the groups that are not bad as far as is known, of those of some services."""
-        left = (group for group in groups if group[0] not in self.found)
-        return [group for group in left if among is None or group[0] in among]
+        return [group for group in groups if group[0] in among and group[0] not in self.found]
 
     async def _divide(self, groups: Sequence[Group], refusal: _Refusal) -> None:
         """Find the bad ones among groups that are refused together without a name."""
@@ -154,7 +154,7 @@ class Inquiry:
         return _Refusal(error, named_by_haproxy(error, asked), _unread(error, asked)) if error else None
 
 
-def _unread(error: ConfigRejectedError, rendered: Rendered) -> AbstractSet[str]:
+def _unread(error: ConfigRejectedError, rendered: Rendered) -> frozenset[str]:
     return unread(rendered, max(rejected_lines(error.output), default=0))
 
 

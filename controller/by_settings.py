@@ -1,16 +1,27 @@
-"""Where a proxy reads its world and its certificates from, by its settings."""
+"""Where a proxy reads its world and its certificates from, by its settings; and what declares more to it."""
 
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
 
 from controller.asked import Word
 from controller.certificates import CertificateStore
 from controller.channel import ChannelFiles
-from controller.interfaces import replica_of, seal_of
-from controller.sources.docker_api import DockerSource
+from controller.declarations import FileKeeper, Keeper
+from controller.environment import service_variables
+from controller.forwarding import ForwardingKeeper
+from controller.places import declared_in
+from controller.sealing import Seal
+from controller.sources.declared import DeclaredSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
-from controller.sources.stack_file import StackFileSource
-from models.settings import ProxySettings
+from models.declared import read_variables
+from models.settings import ProxySettings, Settings
+
+log = structlog.get_logger()
 
 
 def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> HealthySource:
@@ -19,6 +30,8 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
     ``word`` is what listeners ask back for; with ``reports`` they are told what this replica has programmed.
     """
     if settings.stack_file is not None:
+        from controller.sources.stack_file import StackFileSource  # noqa: PLC0415 - only the one that is used
+
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
@@ -31,6 +44,8 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
             channel=ChannelFiles.of(settings),
             state_dir=settings.state_dir,
         )
+    from controller.sources.docker_api import DockerSource  # noqa: PLC0415 - only the one that is used
+
     return DockerSource(settings.docker_host, settings.df_notify_label)
 
 
@@ -44,3 +59,50 @@ def certificates_of(settings: ProxySettings, secrets_dir: Path) -> CertificateSt
         ca_file=settings.ca_file,
         crt_list=settings.crt_list_path,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Declarations:
+    """What is declared to this proxy: the source that adds it, and where the API keeps it."""
+
+    source: DeclaredSource
+    keeper: Keeper
+    listeners: ListenerSource | None = None
+
+    async def close(self) -> None:
+        """Close the source, and what the keeper has open."""
+        if isinstance(self.keeper, ForwardingKeeper):
+            await self.keeper.close()
+        await self.source.close()
+
+
+def read_declarations(
+    inner: HealthySource,
+    settings: ProxySettings,
+    environment: Mapping[str, str],
+    secrets_dir: Path,
+    *,
+    listeners: ListenerSource | None,
+) -> Declarations:
+    """Return the source with what variables declare, and what was declared through the API.
+
+    With listeners, these keep what the API declares; without, a file does.
+    """
+    found = read_variables(service_variables(environment, secrets_dir))
+    for problem in found.problems:
+        log.warning("Service in variables refused", variable=problem.label, problem=problem.text)
+    if listeners is not None:
+        keeper = ForwardingKeeper(settings.listener_address, settings.api_token, channel=ChannelFiles.of(settings))
+        return Declarations(DeclaredSource(inner, lambda: found.services), keeper, listeners)
+    file = FileKeeper(declared_in(settings.state_dir))
+    return Declarations(DeclaredSource(inner, lambda: file.services, lambda: found.services), file)
+
+
+def replica_of(settings: ProxySettings) -> str:
+    """Return what a proxy is called: its port tells it from others of its machine, and stays after a restart."""
+    return f"{socket.gethostname()}:{settings.port}"
+
+
+def seal_of(settings: Settings) -> Seal:
+    """Return what certificates are sealed with: a token that all proxies share, and that listeners need not have."""
+    return Seal(settings.listener_token, settings.api_token)

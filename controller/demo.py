@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from rich.console import Console
 
-from controller.app import run_proxy
 from controller.environment import proxy_settings
 from controller.http.serving import make_server
+from controller.proxy_role import run_proxy
 
 _PREFERRED_HTTP, _PREFERRED_API = 8000, 8080
 

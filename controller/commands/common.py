@@ -1,12 +1,14 @@
 """What commands have in common: how they fail, how they read settings and files, and options that several have."""
 
+import asyncio
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from controller.errors import PermanentError, TemporaryError
+from controller.errors import PermanentError, SwarmgateError, TemporaryError
 from controller.init import MISCONFIGURED
 
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -52,3 +54,17 @@ def text_of(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         fail(f"{file}: {getattr(error, 'strerror', None) or 'it is not text in UTF-8'}", status=2)
+
+
+def run(role: Coroutine[Any, Any, None]) -> None:
+    """Run what runs until it is stopped, or fail with its first error."""
+    try:
+        asyncio.run(role)
+    except* PermanentError as group:
+        fail(_first(group))
+    except* SwarmgateError as group:
+        fail(_first(group), status=1)
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -46,7 +46,8 @@ class HAProxyDataplane:
     """HAProxy below ``state_dir`` (files) and ``run_dir`` (sockets); starting it is left to the first plan.
 
     The configuration must say ``default-path config`` and ``stats socket unix@<runtime_socket> mode 600 level admin``.
-    With ``terminate_on_reload`` connections from before a reload end with it.
+    With ``terminate_on_reload`` connections from before a reload end with it. ``on_load`` is called whenever HAProxy is
+    about to load a configuration, which takes it a while.
 
     Raises:
         TemporaryError: another controller uses the same state folder.
@@ -62,6 +63,7 @@ class HAProxyDataplane:
         command_limit: float = DEFAULT_LIMIT,
         load_limit: float = 30.0,
         terminate_on_reload: bool = False,
+        on_load: Callable[[], None] = lambda: None,
     ) -> None:
         state, run = state_dir.absolute(), run_dir.absolute()
         self._generations = Generations(haproxy_in(state))
@@ -82,6 +84,7 @@ class HAProxyDataplane:
         self._few_at_a_time = asyncio.Semaphore(_CHECKS_AT_ONCE)
         self._command_limit = command_limit
         self._load_limit = load_limit
+        self._on_load = on_load
 
     @property
     def runtime_socket(self) -> Path:
@@ -204,6 +207,7 @@ class HAProxyDataplane:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
         previous = self._generations.current()
         generation = await self._write(rendered)
+        self._on_load()
         try:
             await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
             self._generations.switch(generation)

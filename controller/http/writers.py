@@ -7,6 +7,8 @@ from typing import Literal
 from fastapi import HTTPException, Request
 from pydantic import SecretStr
 
+from models.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Writers:
@@ -52,6 +54,11 @@ class Writers:
         words = self.refusal(request)
         if words is not None:
             raise HTTPException(403, words)
+
+
+def writers_of(settings: Settings, *, by_tls_only: bool = False) -> Writers:
+    """Return who may change things."""
+    return Writers(settings.api_token, settings.api_writes, by_tls_only)
 
 
 def is_by_tls(request: Request) -> bool:

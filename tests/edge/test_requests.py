@@ -153,10 +153,11 @@ async def test_nobody_calls_what_proxies_write_hop_by_hop(binary: Path, folder: 
         b"x-user\r\nConnection: te",
     )
     async with running(origin), edge(binary, folder, *world(origin), settings=IMPATIENT) as proxy:
-        for names in named:
-            origin.received.clear()
-            assert statuses(await sent(proxy.port, [get(b"Connection: " + names)]))[0] == 200
-            (received,) = origin.received
+        asked = (get(b"Connection: " + names) for names in named)
+        for answer in await asyncio.gather(*(sent(proxy.port, [request]) for request in asked)):
+            assert statuses(answer)[0] == 200
+        assert len(origin.received) == len(named)
+        for received in origin.received:
             assert received.values("x-forwarded-for") == ["127.0.0.1"]
             assert not [
                 value for value in received.values("connection") if "x-" in value.lower() or "forw" in value.lower()

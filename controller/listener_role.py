@@ -1,0 +1,97 @@
+"""The composition root of a listener: builds its objects, runs them, and stops them in order."""
+
+from functools import partial
+from pathlib import Path
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from controller.asked import AskBack
+from controller.channel import ChannelFiles, serving_context
+from controller.environment import SECRETS_DIR
+from controller.http.answers.probes import Readiness
+from controller.http.listener_api import Gate, make_listener_app
+from controller.http.serving import make_server
+from controller.http.writers import writers_of
+from controller.listener_interfaces import ListenerInterfaces
+from controller.loop import ControlLoop, Pace, Result, Round
+from controller.memory import settle, take_in_first_world
+from controller.metrics import ListenerMetrics
+from controller.published import Published
+from controller.running import Api, patience, run_until_stopped, staleness_of
+from controller.sources.docker_api import DockerSource
+from controller.sources.guard import GuardedSource
+from models.settings import ListenerSettings
+
+log = structlog.get_logger()
+
+
+async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
+    """Publish the Swarm's services to the proxies, until a signal asks to stop.
+
+    Raises:
+        PermanentError: the settings cannot be used.
+    """
+    take_in_first_world()
+    metrics = ListenerMetrics()
+    published = Published()
+    metrics.watch_replicas(published.replicas)
+    if settings.without_effect:
+        log.warning("Variables that change nothing", **settings.without_effect)
+    docker = DockerSource(
+        settings.engine,
+        settings.df_notify_label,
+        with_declared=writers_of(settings).enabled,
+        slow_poll=settings.polling_interval,
+        events=settings.event_types,
+    )
+    source = GuardedSource(docker)
+    interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
+    docker.events_lost = interfaces.events_lost
+
+    async def publish(started: Round) -> Result:
+        with metrics.stage("source"):
+            snapshot = await source.snapshot()
+        is_first = published.etag is None
+        if published.publish(snapshot):
+            log.info("Published", causes=started.causes, services=len(snapshot.services), etag=published.etag)
+        if is_first:
+            settle()
+        await interfaces.look(snapshot)
+        return Result()
+
+    loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=patience())
+    metrics.watch_staleness(partial(staleness_of, source))
+    ask_back = AskBack(settings.proxy_port)
+    gate = Gate(
+        settings.listener_token,
+        partial(docker.proxy_addresses, settings.service_name),
+        has_asked=ask_back.has_asked,
+        tls_port=settings.listener_tls_port if settings.has_tls else None,
+    )
+    app = make_listener_app(published, gate, metrics, lambda: _readiness(published, source))
+    interfaces.add_to(app, gate, loop.mark_dirty)
+
+    async def make_api() -> Api:
+        return Api(_servers(app, settings), on_stop=published.close)
+
+    try:
+        await run_until_stopped(make_api, loop.run(), source.watch(loop.mark_dirty), interfaces.notifier.run())
+    finally:
+        await ask_back.close()
+        await source.close()
+    log.info("Stopped")
+
+
+def _servers(app: FastAPI, settings: ListenerSettings) -> dict[str, uvicorn.Server]:
+    """Return what serves the listener's API, each with the variable that its port comes from."""
+    servers = {"PORT": make_server(app, ip=settings.ip, port=settings.port)}
+    if files := ChannelFiles.of(settings):
+        tls = serving_context(files)
+        servers["LISTENER_TLS_PORT"] = make_server(app, ip=settings.ip, port=settings.listener_tls_port, tls=tls)
+    return servers
+
+
+def _readiness(published: Published, source: GuardedSource) -> Readiness:
+    return Readiness(ready=bool(published.etag), message=source.error or "")

@@ -1,0 +1,225 @@
+"""The composition root of a proxy: builds its objects, runs them, and stops them in order."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from controller.asked import Word
+from controller.by_settings import Declarations, certificates_of, read_declarations, source_of
+from controller.environment import SECRETS_DIR, notices
+from controller.errors import TemporaryError
+from controller.haproxy.binary import find_haproxy
+from controller.haproxy.dataplane import HAProxyDataplane
+from controller.haproxy.process import ended
+from controller.http.answers.probes import Readiness
+from controller.loop import ControlLoop, Pace, Result, Round
+from controller.machine import machine_for
+from controller.memory import settle, take_in_first_world
+from controller.metrics import Metrics
+from controller.own_apis import ApiNames
+from controller.places import last_good_in
+from controller.reconcile import Reconciler
+from controller.remembered import saved_in
+from controller.running import Api, patience, run_until_stopped, staleness_of
+from controller.sources.guard import GuardedSource
+from controller.sources.health import HealthySource
+from controller.sources.listener import ListenerSource
+from controller.status import StatusStore
+from controller.surroundings import Around, check_interfaces, read_surroundings
+from controller.template_folder import TemplateFolder
+from models.settings import ProxySettings
+from models.snapshot import Snapshot
+
+log = structlog.get_logger()
+
+_WATCH_HAPROXY = 1.0
+"""Seconds between two looks at whether HAProxy still runs."""
+_LONGEST_WITHOUT_API = 5.0
+"""Seconds after which the API is there, whatever else there is to do."""
+
+
+async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR) -> None:
+    """Converge the HAProxy beside this process to the services, until a signal asks to stop; then drain it.
+
+    Raises:
+        PermanentError: the settings cannot be used on this machine.
+    """
+    for notice in notices(secrets_dir):
+        log.warning("A variable has no effect", **notice)
+    check_interfaces(settings)
+    take_in_first_world()
+    metrics = Metrics()
+    status = StatusStore(now=lambda: datetime.now(UTC))
+    word = Word()
+    inner = source_of(settings, word)
+    listeners = inner if isinstance(inner, ListenerSource) else None
+    guarded = GuardedSource(inner, settings.state_dir)
+    declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
+    source = declared.source
+    spare = _SpareTime()
+    dataplane = _dataplane(settings, spare)
+    certificates = certificates_of(settings, secrets_dir)
+    around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
+    convergence = _Convergence(settings, declared, status)
+    memory = saved_in(last_good_in(settings.state_dir), settings.label_rules)
+    staleness = partial(staleness_of, source)
+    reconciler = Reconciler(
+        source=source,
+        dataplane=dataplane,
+        settings=settings,
+        machine=machine_for(settings, dataplane),
+        read_surroundings=partial(read_surroundings, around),
+        status=status,
+        metrics=metrics,
+        on_converged=convergence.note,
+        memory=memory,
+        staleness=staleness,
+    )
+    loop = ControlLoop(
+        spare.after(reconciler.reconcile), pace=Pace(resync=settings.resync_interval), backoff=patience()
+    )
+    metrics.watch_staleness(staleness)
+
+    def build_api() -> Api:
+        from controller.proxy_interfaces import ProxyParts, proxy_api  # noqa: PLC0415 - takes as long as all the rest
+
+        return proxy_api(
+            ProxyParts(
+                settings=settings,
+                declarations=declared,
+                dataplane=dataplane,
+                status=status,
+                metrics=metrics,
+                history=reconciler.history,
+                word=word,
+                readiness=lambda: _readiness(convergence.first.is_set(), source),
+                staleness=staleness,
+                converged=convergence.first.is_set,
+                mark_dirty=loop.mark_dirty,
+                forget=reconciler.forget_observed,
+            )
+        )
+
+    async def make_api() -> Api:
+        if listeners is not None:
+            return build_api()  # at once: listeners that are asked ask back
+        await spare.wait()
+        return await asyncio.to_thread(build_api)
+
+    try:
+        await run_until_stopped(
+            make_api,
+            loop.run(),
+            source.watch(loop.mark_dirty),
+            certificates.watch(loop.mark_dirty),
+            _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
+        )
+        log.info("Draining HAProxy", seconds=settings.drain_timeout)
+        await dataplane.process.stop(settings.drain_timeout)
+    finally:
+        dataplane.close()
+        await memory.close()
+        await declared.close()
+    log.info("Stopped")
+
+
+@dataclass(slots=True)
+class _Convergence:
+    """What there is to do each time HAProxy runs the whole world; ``first`` is set from the first time on."""
+
+    settings: ProxySettings
+    declared: Declarations
+    status: StatusStore
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def note(self, snapshot: Snapshot) -> None:
+        """Log the first time, and tell the listeners what this replica has programmed."""
+        if not self.first.is_set():
+            log.info("Ready", services=len(snapshot.services), ports=[bind.port for bind in self.settings.binds])
+            settle()
+        self.first.set()
+        listeners = self.declared.listeners
+        if listeners is not None:
+            listeners.programmed = self.declared.source.origin(snapshot)
+            listeners.conditions = self.status.digest
+
+
+class _SpareTime:
+    """The first time at which this process has to wait for HAProxy, so that something else costs nobody anything.
+
+    That is when HAProxy loads the first configuration. It is there at the latest after the first round, which may find
+    nothing to do, or after some seconds, if the services cannot be read.
+    """
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def begin(self) -> None:
+        """Say that it is there."""
+        self._event.set()
+
+    def after(self, reconcile: Callable[[Round], Awaitable[Result]]) -> Callable[[Round], Awaitable[Result]]:
+        """Return the function, after which it is there."""
+
+        async def reconciled(started: Round) -> Result:
+            try:
+                return await reconcile(started)
+            finally:
+                self.begin()
+
+        return reconciled
+
+    async def wait(self) -> None:
+        """Wait for it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_WITHOUT_API):
+                await self._event.wait()
+
+
+def _dataplane(settings: ProxySettings, spare: _SpareTime) -> HAProxyDataplane:
+    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return HAProxyDataplane(
+        find_haproxy(settings.haproxy_binary),
+        state_dir=settings.state_dir,
+        run_dir=settings.run_dir,
+        terminate_on_reload=settings.terminate_on_reload,
+        on_load=spare.begin,
+    )
+
+
+def _readiness(converged: bool, source: HealthySource) -> Readiness:  # noqa: FBT001 - the only fact there is
+    if converged:
+        return Readiness(ready=True, message=source.error or "")
+    return Readiness(ready=False, message=source.error or "the first convergence is not complete yet")
+
+
+async def _watch_haproxy(
+    dataplane: HAProxyDataplane, converged: asyncio.Event, reconciler: Reconciler, loop: ControlLoop, metrics: Metrics
+) -> None:
+    """Notice when HAProxy is gone or was started anew behind our back, and ask for a reconcile."""
+    await converged.wait()
+    worker: int | None = None
+    pause = 0.0
+    while True:
+        is_gone = await ended(worker, within=pause)
+        pause = _WATCH_HAPROXY
+        try:
+            processes = await dataplane.process.processes()
+        except TemporaryError:
+            continue
+        current = processes.worker if processes else None
+        if is_gone and current in {worker, None}:  # the master may have yet to notice
+            log.warning("HAProxy's worker is gone", pid=worker)
+            current = None
+        if current is None or worker not in (None, current):
+            reconciler.forget_observed()
+            loop.mark_dirty("HAProxy's worker is gone or another one")
+        worker = current
+        metrics.old_workers(len(processes.old_workers) if processes else 0)
