@@ -3,8 +3,8 @@
 In a ``plain`` world each service has a path of its own, in a ``domain`` world a domain of its own (which is all that
 some rivals can do). A ``mixed`` world has them in proportions that a Swarm of many teams might have: what is
 shared there (users, header rules, timeouts) is shared here, and what is each service's own is its own. A
-``protected`` world has services with and without passwords. In a ``spoilt`` world one of 50 services has labels that
-HAProxy refuses, and each has options of its own.
+``protected`` world has services with and without passwords. In a ``faulty`` world, which is mixed otherwise, and in a
+``spoilt`` one, where each service has a rewriting of its own, one of 50 has labels that HAProxy refuses.
 """
 
 import base64
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
 
-World = Literal["plain", "domain", "mixed", "protected", "spoilt"]
+World = Literal["plain", "domain", "mixed", "protected", "faulty", "spoilt"]
 
 PREFIX = "com.df."
 # What `mkpasswd -m sha-512` makes of the word "benchmark".
@@ -50,6 +50,8 @@ _SHARES = {
 """How many of 200 services are of each kind."""
 
 KINDS = tuple(_SHARES)
+_EVERY = 50
+"""Of so many services one is refused, where some are."""
 _REFUSED = ("timeout server soon", "http-request redirect location /x code 999", "retry-on no")
 """Lines that are allowed and that HAProxy refuses; what stands behind them makes them different."""
 
@@ -107,13 +109,19 @@ def _kinds(world: World) -> tuple[str, ...]:
     if world == "protected":
         return ("plain", "users", "hashed users")
     if world == "spoilt":
-        return (*["own rewrite"] * 48, "refused", "own rewrite")
-    if world != "mixed":
-        return (world,)
+        return (*["own rewrite"] * (_EVERY - 2), "refused", "own rewrite")
+    if world in {"mixed", "faulty"}:
+        return _mixed_kinds(_EVERY if world == "faulty" else 0)
+    return (world,)
+
+
+def _mixed_kinds(refused: int) -> tuple[str, ...]:
+    """Return the kinds of a mixed world; with ``refused``, each so many-th is refused."""
     kinds = [kind for kind, share in _SHARES.items() for _ in range(share)]
     kinds.remove("plain")
     random.Random(1).shuffle(kinds)  # noqa: S311 - an order, not a secret
-    return ("plain", *kinds)
+    mixed = ("plain", *kinds)
+    return tuple("refused" if refused and n % refused == refused - 2 else kind for n, kind in enumerate(mixed))
 
 
 def service_of(kind: str, number: int, port: int) -> Service:
@@ -164,7 +172,7 @@ def service_of(kind: str, number: int, port: int) -> Service:
         "rate limit": ({**at_path, "rateLimit": "1000000/10s"}, by_path),
         "health check": ({**at_path, "checkTcp": "true"}, by_path),
         "priority": ({**at_path, "priority": "10"}, by_path),
-        "refused": ({**at_path, "backendExtra": f"{_REFUSED[number // 50 % len(_REFUSED)]}{number}"}, None),
+        "refused": ({**at_path, "backendExtra": f"{_REFUSED[number // _EVERY % len(_REFUSED)]}{number}"}, None),
         "header match": ({**at_path, "serviceHeader": "X-Version:3"}, Request(path, headers={"X-Version": "3"})),
     }
     more, request = table[kind]

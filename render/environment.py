@@ -23,7 +23,7 @@ def environment() -> Environment:
     )
     made.filters.update(FILTERS)
     made.globals |= {"acme_prefix": ACME_PREFIX, "kept_encoded": KEPT, "records": records, "access_log": access_log}
-    made.globals |= {"option": options.option, "asks": options.asks}
+    made.globals |= {"option": options.option, "asks": options.asks, "asking": options.asking}
     made.globals |= {
         "option_names": options.NAMES,
         "option_letters": options.LETTERS,

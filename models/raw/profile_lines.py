@@ -25,7 +25,19 @@ from models.types import is_name
 
 Mode = Literal["http", "tcp"]
 _MOST_LINES = 200
-GENERATED_ACLS = frozenset({"another_method"})
+GENERATED_ACLS = frozenset(
+    {
+        "another_method",
+        "asks_allowed_methods",
+        "asks_allowed_src",
+        "asks_denied_methods",
+        "asks_denied_src",
+        "asks_login",
+        "is_challenge",
+        "is_insecure",
+        "is_odd",
+    }
+)
 """ACLs of other labels, which a line must not widen."""
 
 _WORDS = {
