@@ -124,9 +124,13 @@ def hand_written_retrying(
     context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path
 ) -> list[str | Path]:
     """Write the same for somebody who wants no request to be lost when a task ends, as Swarmgate has it."""
+    return _hand_written(context, _retrying(port), routes, folder)
+
+
+def _retrying(port: int) -> str:
+    """Return the beginning of a configuration that has requests sent again that can be."""
     defaults, frontend, rest = _HAND_WRITTEN.format(port=port).partition("\nfrontend services\n")
-    text = f"{defaults}{_RETRIES}{frontend}{rest}    http-request disable-l7-retry unless METH_GET\n"
-    return _hand_written(context, text, routes, folder)
+    return f"{defaults}{_RETRIES}{frontend}{rest}    http-request disable-l7-retry unless METH_GET\n"
 
 
 def _hand_written(context: Context, text: str, routes: Sequence[Route], folder: Path) -> list[str | Path]:
@@ -174,11 +178,14 @@ _RETRIES = """\
 def hand_written_map(
     context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path
 ) -> list[str | Path]:
-    """Write what somebody writes who has very many routes: one rule that looks the path up in a map."""
+    """Write what somebody writes who has very many routes: one rule that looks the path up in a map.
+
+    Requests that can be are sent again, as Swarmgate has it.
+    """
     target = folder / "paths.map"
     entries = (f"{each.service.labels['servicePath']} {each.service.name}\n" for each in routes)
     target.write_text("".join(entries), encoding="utf-8")
-    lines = [_HAND_WRITTEN.format(port=port), f"    use_backend %[path,map_beg({target})]"]
+    lines = [_retrying(port), f"    use_backend %[path,map_beg({target})]"]
     for route in routes:
         lines += [f"backend {route.service.name}", f"    server {route.service.name} {route.address}:{route.port}"]
     return _haproxy(context, lines, folder)
