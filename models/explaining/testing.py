@@ -5,6 +5,7 @@ Source: Configuration manual 7.1 (how samples are matched) and 7.3.6 (``req.hdr`
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -13,10 +14,13 @@ import regex
 from models.passthrough import NAME
 from models.predicates import Predicate
 
-_PATIENCE = 0.05
-"""Seconds that one regular expression may take; whoever asks chooses the text, and HAProxy has limits of its own."""
-_MOST_IMPATIENT = 3
-"""Expressions that may take too long before no more is tried."""
+_GLANCE, _PATIENCE = 0.002, 0.05
+"""Seconds that a regular expression may take, and that a slow one may; whoever asks chooses the text.
+
+HAProxy has limits of its own.
+"""
+_MOST_SLOW = 8
+"""Slow expressions before no more is tried. So a thousand that are written to be slow take a second, not a minute."""
 
 _PIECES = re.compile(rb'"(?:\\.|[^"\\])*"?|,|[^",]+', re.DOTALL)
 _HEADER = re.compile(r"(?:req\.)?(?P<whole>f?)hdr(?:_(?P<method>beg|sub|reg))?\((?P<name>[^)]+)\)")
@@ -26,7 +30,7 @@ _HEADER = re.compile(r"(?:req\.)?(?P<whole>f?)hdr(?:_(?P<method>beg|sub|reg))?\(
 class Expressions:
     """Regular expressions in the syntax of HAProxy's library (PCRE); those that take too long are given up."""
 
-    _given_up: int = 0
+    _slow: int = 0
 
     def found(self, pattern: str, text: bytes, *, ignore_case: bool = False) -> bool | None:
         """Return whether an expression is found in a text; None if that cannot be told."""
@@ -44,16 +48,17 @@ class Expressions:
     def _counted(
         self, pattern: str, replacement: Callable[["regex.Match[bytes]"], bytes], text: bytes, flags: str
     ) -> tuple[bytes, int] | None:
-        if self._given_up >= _MOST_IMPATIENT:
+        if self._slow >= _MOST_SLOW:
             return None
         try:
             compiled = regex.compile(pattern.encode(), regex.IGNORECASE if "i" in flags else 0)
-            return compiled.subn(replacement, text, count=0 if "g" in flags else 1, timeout=_PATIENCE)
         except regex.error:
             return None
-        except TimeoutError:
-            self._given_up += 1
-            return None
+        for seconds in (_GLANCE, _PATIENCE):
+            with suppress(TimeoutError):
+                return compiled.subn(replacement, text, count=0 if "g" in flags else 1, timeout=seconds)
+            self._slow += 1
+        return None
 
 
 def _filled(replacement: bytes, match: "regex.Match[bytes]") -> bytes:
