@@ -46,9 +46,14 @@ _NOT_YET = (http.client.HTTPException, subprocess.CalledProcessError)
 T = TypeVar("T")
 
 
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.4
+"""Seconds: whatever asks by way of the ``docker`` command takes CPU time from what it waits for."""
+
+
 def eventually(holds: Callable[[], T], *, within: float = 30) -> T:
     """Return the result of ``holds`` as soon as it raises nothing and is not False; else fail with its own words."""
     deadline = time.monotonic() + within
+    pause = _SHORTEST_PAUSE
     while True:
         problem: Exception
         try:
@@ -61,7 +66,8 @@ def eventually(holds: Callable[[], T], *, within: float = 30) -> T:
             problem = AssertionError("the condition does not hold")
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {within:g} s: {problem}") from problem
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
 
 
 def steadily(holds: Callable[[], object], *, during: float) -> None:

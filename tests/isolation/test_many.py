@@ -22,6 +22,11 @@ REFUSED: tuple[Mapping[str, str], ...] = (
 ROUNDS = 2
 """So often is such a mixture refused: by what HAProxy reads, and by what it finds out after that."""
 PLAIN: Mapping[str, str] = {}
+OLDEST_AND_NEWEST = pytest.mark.parametrize(
+    "proxy",
+    [pytest.param(version, marks=pytest.mark.haproxy) for version in (VERSIONS[0], VERSIONS[-1])],
+    indirect=True,
+)
 
 
 def own(number: int) -> Mapping[str, str]:
@@ -55,6 +60,7 @@ async def live(proxy: Proxy, numbers: range) -> None:
 
 
 @pytest.mark.parametrize("options", [pytest.param(lambda _: PLAIN, id="alike"), pytest.param(own, id="each its own")])
+@OLDEST_AND_NEWEST
 async def test_bad_at_the_first_start(proxy: Proxy, options: Callable[[int], Mapping[str, str]]) -> None:
     """As many questions as there are bad ones, at most: HAProxy names at least one each time."""
     put_all(proxy, lambda number: spoilt(number, options(number)))
@@ -64,6 +70,7 @@ async def test_bad_at_the_first_start(proxy: Proxy, options: Callable[[int], Map
     assert proxy.haproxy.applied <= ROUNDS + 1
 
 
+@OLDEST_AND_NEWEST
 async def test_bad_at_a_change(proxy: Proxy) -> None:
     """Only those that have changed are asked about, and what they were stays in force."""
     put_all(proxy, own)
