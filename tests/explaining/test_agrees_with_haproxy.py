@@ -27,7 +27,7 @@ from models.settings import ProxySettings
 from render.configuration import render
 from render.files import Rendered
 
-REQUESTS = 300
+REQUESTS = 500
 """To each world."""
 SERVICES = (6, 12, 24, 60)
 """In each world: with few of them most requests are nobody's, with many there is always a rival."""
