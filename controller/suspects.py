@@ -10,6 +10,7 @@ from render.reduced import reduced
 
 _OWN = re.compile(r"    server |backend \S+ ")
 """Lines that have names and addresses of their own, in which no two services are alike and which are never refused."""
+_HAS_OWN = re.compile(rf"^(?:{_OWN.pattern})", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Suspects:
         for block in self.rendered.blocks:
             lines = block.text.split("\n")
             if block.owners:
-                text = "\n".join(filter(None, map(_comparable, lines)))
+                has_own = _HAS_OWN.search(block.text)
+                text = "\n".join(filter(None, map(_comparable, lines))) if has_own else block.text
                 for service in block.owners:
                     found.setdefault(service, []).append(text)
             else:
