@@ -19,7 +19,7 @@ from controller.loop import ControlLoop, Pace, Result, Round
 from controller.memory import settle, take_in_first_world
 from controller.metrics import ListenerMetrics
 from controller.published import Published
-from controller.running import Api, patience, run_until_stopped, staleness_of
+from controller.running import patience, run_until_stopped, staleness_of
 from controller.sources.docker_api import DockerSource
 from controller.sources.guard import GuardedSource
 from models.settings import ListenerSettings
@@ -72,12 +72,15 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     )
     app = make_listener_app(published, gate, metrics, lambda: _readiness(published, source))
     interfaces.add_to(app, gate, loop.mark_dirty)
-
-    async def make_api() -> Api:
-        return Api(_servers(app, settings), on_stop=published.close)
-
+    servers = _servers(app, settings)
     try:
-        await run_until_stopped(make_api, loop.run(), source.watch(loop.mark_dirty), interfaces.notifier.run())
+        await run_until_stopped(
+            servers,
+            loop.run(),
+            source.watch(loop.mark_dirty),
+            interfaces.notifier.run(),
+            on_stop=published.close,
+        )
     finally:
         await ask_back.close()
         await source.close()

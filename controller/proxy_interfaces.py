@@ -4,68 +4,37 @@ It takes as long to import as all the rest of a proxy, which can do without for 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastapi import FastAPI
 
-from controller.asked import Word
-from controller.by_settings import Declarations, replica_of, seal_of
+from controller.by_settings import replica_of, seal_of
 from controller.certificate_keeping import CertificateKeeper, FolderCertificates, SwarmCertificates
 from controller.certificates import put_folder
 from controller.declarations import Keeper
 from controller.forwarding import ForwardingKeeper
-from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.exporter import Exporter
 from controller.haproxy_metrics import HAProxyMetrics
-from controller.history import History
 from controller.http.answering import Distribution
-from controller.http.answers.probes import Readiness
 from controller.http.certifying import Certifying
 from controller.http.declaring import Declaring
 from controller.http.docker_flow_proxy_api import Proxy, add_docker_flow_proxy_api
 from controller.http.explaining import add_explain
 from controller.http.exporter_api import add_exporter
-from controller.http.proxy_api import add_asked, add_declared_services, add_put_certificates, make_proxy_app
-from controller.http.serving import make_server
+from controller.http.proxy_api import add_declared_services, add_put_certificates, make_proxy_app
 from controller.http.writers import writers_of
-from controller.metrics import Metrics
-from controller.running import Api
-from controller.status import StatusStore
+from controller.proxy_parts import ProxyParts
 from controller.ui.facts import Asking, Facts
 from controller.ui.live import Live
 from controller.ui.pages import add_ui
 from models.settings import ProxySettings
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyParts:
-    """What there is to be shown and steered; ``forget`` makes the next reconcile ask HAProxy anew what it runs.
-
-    ``staleness`` is in seconds; ``converged`` tells whether HAProxy has run the whole world once.
-    """
-
-    settings: ProxySettings
-    declarations: Declarations
-    dataplane: HAProxyDataplane
-    status: StatusStore
-    metrics: Metrics
-    history: History
-    word: Word
-    readiness: Callable[[], Readiness]
-    staleness: Callable[[], float]
-    converged: Callable[[], bool]
-    mark_dirty: Callable[[str], None]
-    forget: Callable[[], None]
-
-
-def proxy_api(parts: ProxyParts) -> Api:
-    """Return what serves all that a proxy has to say."""
+def proxy_api(parts: ProxyParts) -> tuple[FastAPI, Callable[[], None]]:
+    """Return the application that says all that a proxy has to say, and what to call before that can stop."""
     app = make_proxy_app(parts.status, parts.metrics, parts.readiness, HAProxyMetrics(parts.dataplane.statistics))
     live = _add_pages(app, parts)
-    add_asked(app, parts.word)
     _add_interfaces(app, parts)
-    server = make_server(app, ip=parts.settings.ip, port=parts.settings.port)
-    return Api({"PORT": server}, on_stop=live.close)
+    return app, live.close
 
 
 def _add_interfaces(app: FastAPI, parts: ProxyParts) -> None:
@@ -115,7 +84,7 @@ def _add_interfaces(app: FastAPI, parts: ProxyParts) -> None:
 
 
 def _add_pages(app: FastAPI, parts: ProxyParts) -> Live:
-    """Add the web page to the application; return what has to be closed before that can stop."""
+    """Add the web page to the application."""
     keeper, dataplane = parts.declarations.keeper, parts.dataplane
     facts = Facts(
         settings=parts.settings,

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from starlette.types import ASGIApp
 
 from controller.asked import Word
 from controller.by_settings import Declarations, certificates_of, read_declarations, source_of
@@ -19,15 +20,18 @@ from controller.haproxy.binary import find_haproxy
 from controller.haproxy.dataplane import HAProxyDataplane
 from controller.haproxy.process import ended
 from controller.http.answers.probes import Readiness
+from controller.http.front import Front
+from controller.http.serving import make_server
 from controller.loop import ControlLoop, Pace, Result, Round
 from controller.machine import machine_for
 from controller.memory import settle, take_in_first_world
 from controller.metrics import Metrics
 from controller.own_apis import ApiNames
 from controller.places import last_good_in
+from controller.proxy_parts import ProxyParts
 from controller.reconcile import Reconciler
 from controller.remembered import saved_in
-from controller.running import Api, patience, run_until_stopped, staleness_of
+from controller.running import patience, run_until_stopped, staleness_of
 from controller.sources.guard import GuardedSource
 from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
@@ -87,39 +91,29 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     metrics.watch_staleness(staleness)
 
-    def build_api() -> Api:
-        from controller.proxy_interfaces import ProxyParts, proxy_api  # noqa: PLC0415 - takes as long as all the rest
-
-        return proxy_api(
-            ProxyParts(
-                settings=settings,
-                declarations=declared,
-                dataplane=dataplane,
-                status=status,
-                metrics=metrics,
-                history=reconciler.history,
-                word=word,
-                readiness=lambda: _readiness(convergence.first.is_set(), source),
-                staleness=staleness,
-                converged=convergence.first.is_set,
-                mark_dirty=loop.mark_dirty,
-                forget=reconciler.forget_observed,
-            )
-        )
-
-    async def make_api() -> Api:
-        if listeners is not None:
-            return build_api()  # at once: listeners that are asked ask back
-        await spare.wait()
-        return await asyncio.to_thread(build_api)
-
+    front = Front(word)
+    parts = ProxyParts(
+        settings=settings,
+        declarations=declared,
+        dataplane=dataplane,
+        status=status,
+        metrics=metrics,
+        history=reconciler.history,
+        readiness=lambda: _readiness(convergence.first.is_set(), source),
+        staleness=staleness,
+        converged=convergence.first.is_set,
+        mark_dirty=loop.mark_dirty,
+        forget=reconciler.forget_observed,
+    )
     try:
         await run_until_stopped(
-            make_api,
+            {"PORT": make_server(front, ip=settings.ip, port=settings.port)},
             loop.run(),
             source.watch(loop.mark_dirty),
             certificates.watch(loop.mark_dirty),
             _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
+            _open(front, parts, spare),
+            on_stop=front.close,
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
         await dataplane.process.stop(settings.drain_timeout)
@@ -149,6 +143,18 @@ class _Convergence:
         if listeners is not None:
             listeners.programmed = self.declared.source.origin(snapshot)
             listeners.conditions = self.status.digest
+
+
+async def _open(front: Front, parts: ProxyParts, spare: "_SpareTime") -> None:
+    """Make the API when there is time for it."""
+    await spare.wait()
+    front.open(*await asyncio.to_thread(_api_of, parts))
+
+
+def _api_of(parts: ProxyParts) -> tuple[ASGIApp, Callable[[], None]]:
+    from controller.proxy_interfaces import proxy_api  # noqa: PLC0415 - takes as long as a good part of all the rest
+
+    return proxy_api(parts)
 
 
 class _SpareTime:

@@ -3,77 +3,55 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
+from uvicorn import Server
 
 from controller.backoff import Backoff
 from controller.errors import TemporaryError
 from controller.sources.health import HealthySource
 
-if TYPE_CHECKING:
-    from uvicorn import Server
-
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Api:
-    """What serves the API of a role, by the variable that the port comes from, and what to do before it can stop."""
+async def run_until_stopped(
+    servers: Mapping[str, Server],
+    *work: Coroutine[Any, Any, None],
+    on_stop: Callable[[], None] = lambda: None,
+) -> None:
+    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all.
 
-    servers: "Mapping[str, Server]"
-    on_stop: Callable[[], None] = lambda: None
-
-    async def serve(self) -> None:
-        """Serve until asked to stop.
-
-        Raises:
-            TemporaryError: a port is taken.
-        """
-        async with asyncio.TaskGroup() as group:
-            for variable, server in self.servers.items():
-                group.create_task(_serve(server, variable))
-
-    def stop(self) -> None:
-        """Have it end."""
-        self.on_stop()
-        for server in self.servers.values():
+    ``servers`` are the ones of the API, by the variable that their port comes from.
+    """
+    async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
+        # First what answers: a listener that is asked asks back.
+        serving = [group.create_task(_serve(server, variable)) for variable, server in servers.items()]
+        tasks = [group.create_task(one) for one in work]
+        await stopped.wait()
+        log.info("Stopping")
+        on_stop()
+        for task in tasks:
+            task.cancel()
+        for server in servers.values():
             server.should_exit = True
+        await asyncio.wait(serving)
 
 
-async def _serve(server: "Server", variable: str) -> None:
+async def _serve(server: Server, variable: str) -> None:
+    """Serve until asked to exit.
+
+    Raises:
+        TemporaryError: the port is taken.
+    """
     try:
         await server.serve()
     except SystemExit:  # how the server says that it could not listen; it has logged why
         config = server.config
         words = f"the API cannot listen on {config.host}:{config.port}; set {variable} to a free port"
         raise TemporaryError(words) from None
-
-
-async def run_until_stopped(make_api: Callable[[], Awaitable[Api]], *work: Coroutine[Any, Any, None]) -> None:
-    """Run everything until SIGTERM or SIGINT, or until a part fails, which ends all. The API is begun first."""
-    made: asyncio.Future[Api] = asyncio.get_running_loop().create_future()
-
-    async def answer() -> None:
-        api = await make_api()
-        made.set_result(api)
-        await api.serve()
-
-    async with _stop_signal() as stopped, asyncio.TaskGroup() as group:
-        answering = group.create_task(answer())
-        tasks = [group.create_task(one) for one in work]
-        await stopped.wait()
-        log.info("Stopping")
-        for task in tasks:
-            task.cancel()
-        if made.done():
-            made.result().stop()
-        else:
-            answering.cancel()
-        await asyncio.wait([answering])
 
 
 @asynccontextmanager

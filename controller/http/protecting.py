@@ -1,8 +1,8 @@
 """What protects every path alike: bounds on what is sent, and headers that tell browsers what to leave alone."""
 
-from fastapi import HTTPException
-from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LONGEST_URL = 64 * 1024

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 from fastapi import Body, Depends, FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
-from controller.asked import PATH, Word
 from controller.haproxy_metrics import HAProxyMetrics
 from controller.http.answers.changes import Outcome
 from controller.http.answers.needs import (
@@ -26,7 +25,7 @@ from controller.http.answers.needs import (
     VALID,
     described,
 )
-from controller.http.answers.probes import Health, Readiness
+from controller.http.answers.probes import Readiness
 from controller.http.answers.views import CertificateView, ServiceView
 from controller.http.certifying import Certifying
 from controller.http.common import make_app, shown
@@ -90,16 +89,6 @@ def make_proxy_app(
         return status.certificates_view()
 
     return app
-
-
-def add_asked(app: FastAPI, word: Word) -> None:
-    """Add the path where listeners ask back whether it was this controller who asked them."""
-
-    @app.get(f"{PATH}/{{digest}}", include_in_schema=False)
-    async def asked(digest: str) -> Response:
-        if not word.is_digest(digest):
-            raise HTTPException(404, "this controller has sent no such word")
-        return shown(Health(status="ok"))
 
 
 def add_declared_services(app: FastAPI, declaring: Declaring, writers: Writers) -> None:
