@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 BENCH_READY := $(VENV)/bench-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak lint format docs site screenshots fuzz audit bench lock image reproduce sbom clean
+.PHONY: help run test again soak lint format docs site screenshots fuzz audit bench lock image reproduce sbom clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -14,12 +14,19 @@ help: ## list the commands
 run: $(READY) ## see it work here: HAProxy, two demo services, and a stack file to edit
 	@$(BIN)/swarmgate demo
 
+# Those that need a Swarm have so much to wait for that they go first: the others take what they leave of the machine.
 test: $(READY) lint ## run all checks and all tests that this machine can run
 	@mkdir -p build; echo "The tests that need a Swarm run beside the others; what they say comes after these."
-	@$(BIN)/python -m pytest -n 0 -m swarm >build/swarm-tests.log 2>&1 & swarm=$$!; \
-	nice -n 5 $(BIN)/python -m pytest -n auto -m "not swarm"; others=$$?; \
+	@$(BIN)/python -m pytest -o cache_dir=build/cache/swarm -n 0 -m swarm >build/swarm-tests.log 2>&1 & swarm=$$!; \
+	nice -n 5 $(BIN)/python -m pytest -o cache_dir=build/cache/others -n auto -m "not swarm"; others=$$?; \
 	wait $$swarm; swarm=$$?; cat build/swarm-tests.log; exit $$((others || swarm))
 	@$(MAKE) --no-print-directory fuzz SECONDS=5
+
+again: $(READY) ## run what has failed once more, one test at a time
+	@ran=5; for which in swarm others; do \
+		$(BIN)/python -m pytest -o cache_dir=build/cache/$$which -n 0 --last-failed --last-failed-no-failures none; \
+		status=$$?; [ $$status -eq 5 ] || ran=$$status; [ $$status -eq 5 ] || [ $$status -eq 0 ] || exit $$status; \
+	done; exit $$ran
 
 soak: $(READY) ## change and break things for ten minutes, and see that nothing is lost and nothing grows (SWARMGATE_SOAK=seconds)
 	SWARMGATE_SOAK=$${SWARMGATE_SOAK:-600} $(BIN)/python -m pytest -n 0 -s tests/soak

@@ -9,12 +9,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO
 
+import hypothesis
 import pytest
 from e2e.turn import RUN_FOLDER, NotOurTurnError, take_turn, this_run
 
 REQUIRE_ALL = bool(os.environ.get("SWARMGATE_REQUIRE_ALL"))
 """Set where every test has to run (in CI): a skipped test then fails the run."""
 
+hypothesis.settings.register_profile("busy machine", deadline=None)
+hypothesis.settings.load_profile("busy machine")
 
 _MOST_WORKERS = 8
 

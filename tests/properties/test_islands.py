@@ -10,7 +10,7 @@ from properties.worlds import WORLDS, services
 from models.proxy import Desired
 from models.snapshot import Snapshot, SwarmService
 
-MANY = settings(derandomize=True, deadline=None, max_examples=100)
+MANY = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 def belongings(desired: Desired, name: str) -> dict[str, object]:

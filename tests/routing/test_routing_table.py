@@ -48,7 +48,7 @@ def answer(claims: Sequence[Claim], host: str, path: str) -> str | None:
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, deadline=None, max_examples=250)
 @given(claims=CLAIMS, host=HOSTS, path=PATHS)
 def test_the_maps_answer_as_the_rules_say(claims: list[Claim], host: str, path: str) -> None:
     """Every precedence at once, against one claim after the other."""
