@@ -6,7 +6,7 @@ A proxy that starts need not wait for what only other commands need.
 import gc
 from collections.abc import Callable, Iterator, MutableMapping
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -86,8 +86,21 @@ cli = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:  # noqa: FBT001 - Typer calls it
+    if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - for this option alone
+
+        typer.echo(f"swarmgate {version('swarmgate')}")
+        raise typer.Exit
+
+
 @cli.callback()
-def _of_all() -> None:
+def _of_all(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version, and end.")
+    ] = False,
+) -> None:
     """Have Typer make a group, though no command is known to it."""
 
 

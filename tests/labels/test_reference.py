@@ -1,6 +1,7 @@
 """``swarmgate labels``: every label is there, and one that is mistyped is found."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 from typer.testing import CliRunner
@@ -35,3 +36,8 @@ def test_a_label_that_is_mistyped() -> None:
     status, text = run("servicePth")
     assert status == 1
     assert "did you mean com.df.servicePath?" in text
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    told = CliRunner().invoke(cli, ["--version"])
+    assert (told.exit_code, told.output) == (0, f"swarmgate {version('swarmgate')}\n")
