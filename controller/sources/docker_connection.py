@@ -166,7 +166,11 @@ class DockerConnection:
 
 
 class _explained:  # noqa: N801  reads as a statement
-    """Turns every fault inside into a `SourceUnavailableError`, and drops the connection that it came from."""
+    """Turns every fault inside into a `SourceUnavailableError`, and drops the connection that it came from.
+
+    With the faults go the frames that they came through: these know the fault, and the sockets, which would stay open
+    until the search for reference cycles, which is seldom. What is to be said of a fault is in the text.
+    """
 
     def __init__(self, connection: DockerConnection) -> None:
         self._connection = connection
@@ -179,6 +183,8 @@ class _explained:  # noqa: N801  reads as a statement
             return
         self._connection.close()
         if isinstance(error, _FAULTS):
+            for cause in _causes(error):
+                cause.__traceback__ = None
             raise SourceUnavailableError(explain(error, self._connection.docker_host)) from error
 
 

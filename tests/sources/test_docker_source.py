@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import random
 import threading
 import time
@@ -10,8 +11,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from docker import APIClient
 from fakes.fake_docker import FakeDocker, Fault
 from sources.watched import Watched, watching
+from urllib3.connection import HTTPConnection
 
 from controller.errors import SourceUnavailableError
 from controller.sources import docker_connection, unread
@@ -258,6 +261,35 @@ async def test_faults_upon_connecting_are_told_too(docker: FakeDocker, source: D
     with pytest.raises(SourceUnavailableError, match="Docker Engine at"):
         await source.snapshot()
     assert await source.snapshot() == Snapshot()
+
+
+@pytest.fixture
+def no_search_for_cycles() -> Iterator[None]:
+    """Python looks for reference cycles seldom in a controller, and not at all in the test."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSE, Fault.ERROR, Fault.TRUNCATED, Fault.GARBAGE, Fault.WRONG, Fault.HANG])
+@pytest.mark.parametrize("path", ["/services", "/version", "/events"])
+@pytest.mark.usefixtures("no_search_for_cycles")
+async def test_a_fault_leaves_nothing_behind(docker: FakeDocker, path: str, fault: Fault) -> None:
+    """However often an engine fails, nothing waits for the search for reference cycles: sockets would with it."""
+    for _ in range(3):
+        source = DockerSource(docker.docker_host, timeout=0.1, silence=0.1)
+        docker.fail(fault, path, times=1)
+        async with watching(source) as watched:
+            for _ in range(2):
+                with contextlib.suppress(SourceUnavailableError):
+                    await source.snapshot()
+            await watched.until("event stream connected")
+        await source.close()
+        await no_thread_is_left()
+    del source, watched
+    left = [each for each in gc.get_objects() if isinstance(each, SourceUnavailableError | APIClient | HTTPConnection)]
+    assert left == []
 
 
 async def test_an_engine_that_is_away_and_comes_back(docker: FakeDocker, source: DockerSource) -> None:
