@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from benchmarks.contenders import contender, swarmgate
 from benchmarks.context import Context, scratch
 from benchmarks.load import spread
-from benchmarks.measurement import Curve, Finding, Limit, Measurement
+from benchmarks.measurement import Curve, Finding, Limit, Measurement, median
 from benchmarks.throughput import UNIT, Turns, take_turns
 
 _CONNECTIONS = (1, 8, 64)
@@ -25,7 +25,7 @@ def run(context: Context) -> Iterator[Finding]:
             for way, kind in _WAYS.items()
             if (request := by_kind[kind]) is not None
         ]
-        take_turns(entries, context, seconds=1 if context.quick else 2)
+        take_turns(entries, context, turns=14, seconds=1)
     curve = Curve("authentication", "Requests with HTTP basic authentication", "connections", UNIT)
     open_ones = {each.connections: each for each in entries if each.who == _NONE}
     for each in entries:
@@ -35,8 +35,13 @@ def run(context: Context) -> Iterator[Finding]:
             each.value,
             UNIT,
             None if each.who == _NONE else _PROMISED,
-            ratio=None if each.who == _NONE else each.value / open_ones[each.connections].value,
+            ratio=None if each.who == _NONE else _side_by_side(each, open_ones[each.connections]),
             ratio_of=_NONE,
             note=each.note,
         )
     yield curve
+
+
+def _side_by_side(one: Turns, other: Turns) -> float:
+    """Return the median of the ratios of what two had within seconds of each other."""
+    return median([mine / theirs for mine, theirs in zip(one.per_cpu, other.per_cpu, strict=True)])

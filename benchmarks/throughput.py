@@ -127,7 +127,7 @@ def run(context: Context) -> Iterator[Finding]:
         yield from _curves(entries)
 
 
-def take_turns(entries: Sequence[Turns], context: Context, *, seconds: float) -> None:
+def take_turns(entries: Sequence[Turns], context: Context, *, turns: int = 7, seconds: float) -> None:
     """Measure each as often as the others, there and back, so that what slows the machine slows all of them.
 
     A first turn, which is not counted, has each proxy connect to its origins.
@@ -136,7 +136,7 @@ def take_turns(entries: Sequence[Turns], context: Context, *, seconds: float) ->
         entry.take(1)
         for values in (entry.per_cpu, entry.per_second, entry.shares, entry.failed):
             values.clear()
-    for turn in context.turns(full=7, quick=3, settled=lambda: all(is_settled(each.per_cpu) for each in entries)):
+    for turn in context.turns(full=turns, quick=3, settled=lambda: all(is_settled(each.per_cpu) for each in entries)):
         for entry in entries if turn % 2 == 0 else reversed(entries):
             entry.take(seconds)
 

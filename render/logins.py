@@ -1,7 +1,7 @@
 """Logins: users and passwords as data, so that they change at run time and no password is hashed for every request.
 
 The record of a backend (`render.options`) has its list of users and its realm; ``CREDENTIALS`` has a key for every user
-with a password, which holds a digest of both, never the password. Lists are named by their content: once a list has
+with a password: a digest of both, never the password, and the list. Lists are named by their content: once a list has
 changed, nothing that was known of the former one means anything.
 
 Hashes of crypt(3) cannot be looked up; see `render.userlists`.
@@ -26,10 +26,10 @@ def login_of(users: UserList) -> str:
 
 
 def credentials_of(backends: Iterable[Backend]) -> dict[str, str]:
-    """Return the entries of ``CREDENTIALS``: user names by list and digest."""
+    """Return the entries of ``CREDENTIALS``: user names by digest and list."""
     lists: Mapping[str, UserList] = {list_id(each.user_list): each.user_list for each in backends if each.user_list}
     entries = {
-        f"{name}#{_digest(credential)}": credential.name
+        f"{_digest(credential)}#{name}": credential.name
         for name, users in lists.items()
         for credential in users.credentials
         if not credential.encrypted

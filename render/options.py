@@ -3,7 +3,8 @@
 ``OPTIONS`` leads from a backend to its record: a field for each label that is declared as an ``option``, in the order
 of the label table. A field is empty where nothing is asked for; a backend that asks for nothing has no record. The last
 field has a letter for each label that is asked for, but for logins, which many want and nothing else: where it is
-empty, all other rules are passed over at the price of looking for a variable that is not there.
+empty, all other rules are passed over at the price of looking for a variable that is not there. Logins are the first
+field, which is found soonest.
 ``MEMBERS`` has a key for each member of a list. Lists are named by their content, so a changed list is another one,
 which takes the place of the former in one step.
 
@@ -30,13 +31,13 @@ _IPV4_FORMS = (IPV4_MAPPED, "0" * 24, "2002")
 """Mapped, compatible and 6to4."""
 _DIGIT_BITS = 4
 
-_COLUMNS = tuple(row for row in TABLE.values() if row.label.option)
+_LOGINS = "users"
+_COLUMNS = tuple(sorted((row for row in TABLE.values() if row.label.option), key=lambda row: row.name != _LOGINS))
 _FAMILIES = frozenset(row.family for row in _COLUMNS)
 _POSITIONS = {row.field: number for number, row in enumerate(_COLUMNS, start=1)}
-_WITH_LETTER = (row.field for row in _COLUMNS if row.family != "authentication")
-_LETTERS = dict(zip(_WITH_LETTER, ascii_uppercase, strict=False))
+_LETTERS = dict(zip((row.field for row in _COLUMNS[1:]), ascii_uppercase, strict=False))
 
-LETTERS = f"field({len(_COLUMNS) + 1},|)"
+LETTERS = "field(-1,|)"
 """The converter that takes the letters from a record."""
 NAMES = "|".join([*(row.name for row in _COLUMNS), "".join(_LETTERS.values())])
 """What the fields of a record are about; the letters stand for all but logins, in their order."""
@@ -53,13 +54,16 @@ def option(field: str) -> str:
 
 def asks(field: str) -> str:
     """Return the condition that a backend's record says something of a label."""
-    return f"{{ {asking(field)} }}"
+    return f"{{ {asking(field)} }}" if field in _LETTERS else "!{ var(txn.options) -m beg | }"
 
 
 def asking(field: str) -> str:
-    """Return the test that is `asks`, for an ACL with a name: what several rules ask is cheaper to load once."""
-    letter = _LETTERS.get(field)
-    return f"var(txn.asked) -m sub {letter}" if letter else f"{option(field)} -m len 1:"
+    """Return the test that is `asks`, for an ACL with a name: what several rules ask is cheaper to load once.
+
+    Raises:
+        KeyError: the label has no letter.
+    """
+    return f"var(txn.asked) -m sub {_LETTERS[field]}"
 
 
 def record_of(backend: Backend) -> str:
@@ -86,7 +90,7 @@ def _values(backend: Backend) -> Iterator[Any]:
 
 def _value(backend: Backend, row: Row) -> Any:  # noqa: ANN401 - whatever a label may be
     """Return what a label has come to: users may stand in secrets, or be the proxy's own."""
-    is_users = row.name == "users"
+    is_users = row.name == _LOGINS
     return backend.user_list if is_users else getattr(getattr(backend.destination, row.family), row.field)
 
 

@@ -19,8 +19,11 @@ from render.environment import environment
 from render.sections import Section, SectionKind, digest, table_name
 from render.userlists import hashed_section, remembering_section
 
-SLOTS = ("options", "request", "response", "extra")
-"""The order of lines in a profile; a family's template defines a macro for each slot it fills."""
+SLOTS = ("options", "alone", "request", "response", "extra")
+"""The order of lines in a profile; a family's template defines a macro for each slot it fills.
+
+``alone`` is for what makes all that follows needless, as long as that is about options only.
+"""
 
 _IN_MAPS = frozenset({"matching", "target", "traffic", "backend_tls"})
 """Families that become map entries and servers, or reach a profile in another form."""
@@ -115,7 +118,7 @@ def _profile(
     }
     asked = tuple(context.items())
     slots = {slot: _slot(slot, families, asked) for slot in SLOTS}
-    is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode)
+    is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode, context["users"])
     lines = environment().get_template("profile.cfg.j2").render(context, slots=slots, plain=is_plain)
     options = f"{_server_options(families, asked)} {_identity_options(identity, context['authority'])}".strip()
     name = f"{mode}-{digest(lines + options)}"
@@ -124,9 +127,9 @@ def _profile(
 
 
 @lru_cache
-def _plain_rules(mode: str) -> tuple[str, str]:
+def _plain_rules(mode: str, users: str | None) -> tuple[str, str]:
     """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
-    families, context = _all(()), (("mode", mode), ("users", None), ("template", ()))
+    families, context = _all(()), (("mode", mode), ("users", users), ("template", ()))
     return _slot("request", families, context), _slot("extra", families, context)
 
 

@@ -36,6 +36,7 @@ GENERATED_ACLS = frozenset(
         "is_challenge",
         "is_insecure",
         "is_odd",
+        "is_stranger",
     }
 )
 """ACLs of other labels, which a line must not widen."""
