@@ -143,8 +143,11 @@ class Reconciler:
         return Result(requeue_after=_RETRY_PENDING if is_waiting else None)
 
     def _remember(self, desired: Desired) -> None:
-        """Keep what HAProxy has taken, to go back to it."""
-        is_new = desired.forms != self.forms or desired.templates != self.templates
+        """Keep what HAProxy has taken, to go back to it.
+
+        What an earlier life has kept is not compared, since it would have to be read; a file that says the same stays.
+        """
+        is_new = not self._has_converged or desired.forms != self.forms or desired.templates != self.templates
         self.forms, self.templates = desired.forms, desired.templates
         if is_new and self.memory is not None:
             self.memory.save_soon(Remembered(dict(self.forms.items()), dict(self.templates.items())))

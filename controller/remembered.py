@@ -1,7 +1,8 @@
 """What HAProxy took last of each service, kept on disk: a new controller can go back to it as well.
 
 Swarm knows the labels from before a service's last update, and no others. A file has one service a line, with the
-labels rather than what they were read as, since another version may read them otherwise.
+labels rather than what they were read as, since another version may read them otherwise. They are read when a form is
+asked for, which is seldom: the start of a controller does not wait for thousands of forms that nobody goes back to.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -80,11 +81,31 @@ def _read(rules: LabelRules, content: bytes) -> Remembered:
     except ValidationError as error:
         raise ValueError(f"it does not hold labels ({error.error_count()} errors)") from None
     texts = {line.id: TemplateTexts(line.frontend, line.backend) for line in lines if line.frontend or line.backend}
-    return Remembered(dict(_forms(lines, rules)), texts)
+    return Remembered(_Forms(lines, rules), texts)
 
 
-def _forms(lines: Iterable[_Line], rules: LabelRules) -> Iterator[tuple[str, LastGood]]:
-    for line in lines:
-        form = read_labels(line.name, line.labels, rules, stack=line.stack).service
-        if form is not None:
-            yield line.id, LastGood(form, line.labels)
+class _Forms(Mapping[str, LastGood]):
+    """The forms of the services in some lines; those whose labels are none any more are not there."""
+
+    def __init__(self, lines: Iterable[_Line], rules: LabelRules) -> None:
+        self._lines = {line.id: line for line in lines}
+        self._rules = rules
+        self._known: dict[str, LastGood | None] = {}
+
+    def __getitem__(self, id_: str) -> LastGood:
+        if id_ not in self._known:
+            self._known[id_] = _form(self._lines[id_], self._rules)
+        if (form := self._known[id_]) is None:
+            raise KeyError(id_)
+        return form
+
+    def __iter__(self) -> Iterator[str]:
+        return (id_ for id_ in self._lines if id_ in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _form(line: _Line, rules: LabelRules) -> LastGood | None:
+    form = read_labels(line.name, line.labels, rules, stack=line.stack).service
+    return None if form is None else LastGood(form, line.labels)
