@@ -91,7 +91,10 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
     )
     metrics.watch_staleness(staleness)
 
-    front = Front(word)
+    def readiness() -> Readiness:
+        return _readiness(convergence.first.is_set(), source)
+
+    front = Front(word, readiness)
     parts = ProxyParts(
         settings=settings,
         declarations=declared,
@@ -99,7 +102,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         status=status,
         metrics=metrics,
         history=reconciler.history,
-        readiness=lambda: _readiness(convergence.first.is_set(), source),
+        readiness=readiness,
         staleness=staleness,
         converged=convergence.first.is_set,
         mark_dirty=loop.mark_dirty,

@@ -7,13 +7,13 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel
 
 from controller.http.answers.needs import TEXT, described, need
 from controller.http.answers.probes import Health, Readiness
 from controller.http.answers.refusals import InvalidPart, InvalidRequest
 from controller.http.answers.schema import DescribedAPI
 from controller.http.docs_page import add_docs_page
+from controller.http.showing import health, ready
 
 _READY = need(503, "Not yet; the message says why", Readiness)
 
@@ -39,12 +39,11 @@ def make_app(
 
     @app.get("/healthz", summary="Whether the controller runs", **described("It runs", Health))
     async def healthz() -> Response:
-        return shown(Health(status="ok"))
+        return health()
 
     @app.get("/readyz", summary="Whether requests may be sent here", **described("They may", Readiness, _READY))
     async def readyz() -> Response:
-        state = readiness()
-        return shown(state, 200 if state.ready else 503)
+        return ready(readiness())
 
     @app.get(
         "/metrics",
@@ -56,11 +55,6 @@ def make_app(
         return Response(generate_latest(registry) + more, media_type=CONTENT_TYPE_LATEST)
 
     return app
-
-
-def shown(body: BaseModel, status: int = 200) -> Response:
-    """Return an answer with a body, of which nothing is shown but what was said."""
-    return Response(body.model_dump_json(exclude_unset=True), status, media_type="application/json")
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -36,9 +36,9 @@ from controller.http.answers.needs import (
     with_body,
 )
 from controller.http.certifying import Certifying
-from controller.http.common import shown
 from controller.http.declaring import Declaring
 from controller.http.proxy_api import PEM_BODY, body_of
+from controller.http.showing import shown
 from controller.http.writers import Writers, is_foreign, presented
 from controller.redaction import redacted
 from controller.status import StatusStore

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import FastAPI, HTTPException, Query, Response
 
 from controller.http.answers.needs import VALID, described, need
-from controller.http.common import shown
+from controller.http.showing import shown
 from controller.status import StatusStore
 from models.explaining.asked import MOST_CHARACTERS, MOST_HEADERS, asked_of
 from models.explaining.explain import explain

@@ -1,4 +1,4 @@
-"""What answers at a proxy's port from the start: listeners that ask back, at once, and the API as soon as it is made.
+"""What answers at a proxy's port from the start: probes and listeners that ask back, at once, all else once it is made.
 
 Making the API takes a while, and a controller that starts has more urgent things to do.
 """
@@ -10,13 +10,16 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from controller.asked import PATH, Word
+from controller.http.answers.probes import Readiness
+from controller.http.showing import health, ready
 
 
 class Front:
     """An application that stands before another one; who asks for that one waits until it is there."""
 
-    def __init__(self, word: Word) -> None:
+    def __init__(self, word: Word, readiness: Callable[[], Readiness]) -> None:
         self._word = word
+        self._readiness = readiness
         self._app: asyncio.Future[ASGIApp] = asyncio.get_running_loop().create_future()
         self._before_end: Callable[[], None] = lambda: None
 
@@ -31,9 +34,19 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        beginning, _, digest = scope["path"].rpartition("/") if scope["type"] == "http" else ("", "", "")
-        app = self._asked(digest) if beginning == PATH else await asyncio.shield(self._app)
-        await app(scope, receive, send)
+        at_once = self._at_once(scope["path"]) if scope["type"] == "http" else None
+        await (at_once or await asyncio.shield(self._app))(scope, receive, send)
+
+    def _at_once(self, path: str) -> ASGIApp | None:
+        """Return what answers a request for a path that need not wait for the application; None if it has to."""
+        beginning, _, digest = path.rpartition("/")
+        if beginning == PATH:
+            return self._asked(digest)
+        if not self._app.done() and path == "/healthz":
+            return health()
+        if not self._app.done() and path == "/readyz":
+            return ready(self._readiness())
+        return None
 
     def _asked(self, digest: str) -> ASGIApp:
         """Answer a listener whether it was this controller who asked it."""

@@ -28,8 +28,9 @@ from controller.http.answers.needs import (
 from controller.http.answers.probes import Readiness
 from controller.http.answers.views import CertificateView, ServiceView
 from controller.http.certifying import Certifying
-from controller.http.common import make_app, shown
+from controller.http.common import make_app
 from controller.http.declaring import Declaring
+from controller.http.showing import shown
 from controller.http.writers import Writers
 from controller.metrics import Metrics
 from controller.pem import LARGEST as LARGEST_CERTIFICATE

@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse
 from controller.errors import SourceUnavailableError
 from controller.http.answers.docker_flow import Failed, Ok
 from controller.http.answers.needs import LISTENER_TOKEN, OWN_PAGE, described, need, with_body
-from controller.http.common import shown
 from controller.http.listener_api import Gate
+from controller.http.showing import shown
 from controller.http.writers import is_foreign
 from controller.published import Published
 from models.snapshot import Snapshot
