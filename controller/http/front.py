@@ -34,8 +34,10 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        at_once = self._at_once(scope["path"]) if scope["type"] == "http" else None
-        await (at_once or await asyncio.shield(self._app))(scope, receive, send)
+        app = self._at_once(scope["path"]) if scope["type"] == "http" else None
+        if app is None:
+            app = await asyncio.shield(self._app)
+        await app(scope, receive, send)
 
     def _at_once(self, path: str) -> ASGIApp | None:
         """Return what answers a request for a path that need not wait for the application; None if it has to."""
