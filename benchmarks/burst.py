@@ -11,6 +11,8 @@ from benchmarks.world import Request, World, service
 
 _PROMISED = Limit(at_most=2)
 _RELOADS = Limit(at_most=1)
+_TOLD = 0.5
+"""Seconds after which a proxy has told of what it has just done."""
 _WORLDS: tuple[World, ...] = ("plain", "mixed")
 
 
@@ -20,23 +22,30 @@ def run(context: Context) -> Iterator[Finding]:
         with standing(context, world, context.large) as made:
             seconds, reloads = [], []
             for turn in context.turns(full=3, quick=1):
-                before = made.proxy.reloads
-                seconds.append(_burst(made, world, context.large + 1000 * (turn + 1)))
-                reloads.append(made.proxy.reloads - before)
+                took, reloaded = _burst(made, world, context.large + 1000 * (turn + 1))
+                seconds.append(took)
+                reloads.append(reloaded)
         name = f"{BURST} {world} services created at once, {context.large:,} there"
         yield Measurement(f"{name}: last one created to all routed", median(seconds), "s", _PROMISED)
         yield Measurement(f"{name}: reloads", max(reloads), "", _RELOADS)
 
 
-def _burst(made: Standing, world: World, first: int) -> float:
-    """Create services, wait until all are routed, and remove them; return the seconds from the last creation on."""
-    wanted = [service(world, number, made.origin).request for number in range(first, first + BURST)]
+def _burst(made: Standing, world: World, first: int) -> tuple[float, int]:
+    """Create services, wait until all are routed, and remove them.
+
+    Returns the seconds from the last creation on until all were routed, and the reloads until then.
+    """
+    requests = [service(world, number, made.origin).request for number in range(first, first + BURST)]
+    wanted = [each for each in requests if each]
+    before = made.proxy.reloads
     created = made.engine.timed("extend", world, first, BURST, made.origin)
-    seconds = _all_routed(made, [each for each in wanted if each]) - created
+    seconds = _all_routed(made, wanted) - created
+    time.sleep(_TOLD)
+    reloads = made.proxy.reloads - before
     made.engine.call("remove", first, BURST)
-    gone = next(each for each in wanted if each)
-    eventually(lambda: status(made.proxy.http, gone) != 200, "the services are gone")
-    return seconds
+    for request in (wanted[0], wanted[-1]):
+        eventually(lambda each=request: status(made.proxy.http, each) != 200, "the services are gone")  # type: ignore[misc]
+    return seconds, reloads
 
 
 def _all_routed(made: Standing, wanted: Sequence[Request]) -> float:

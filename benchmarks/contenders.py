@@ -13,8 +13,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.context import Context, UnmeasurableError, free_ports
@@ -39,14 +39,30 @@ class Route:
     port: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Contender:
-    """A running proxy on ``port``, paused until it is woken."""
+    """A proxy on ``port`` that ``command`` runs, paused until it is woken."""
 
     port: int
     routes: tuple[Route, ...]
-    process: "subprocess.Popen[bytes]"
     origins: tuple["subprocess.Popen[bytes]", ...]
+    command: Sequence[str | Path]
+    process: "subprocess.Popen[bytes]" = field(init=False)
+    life: ExitStack = field(default_factory=ExitStack)
+
+    def begin_anew(self) -> None:
+        """Run another process of it: one may have more luck than the next with where things lie in memory.
+
+        Raises:
+            UnmeasurableError: it does not start; the text says why.
+        """
+        self.life.close()
+        self.process = self.life.enter_context(program(self.command, core=cores().proxy))
+        try:
+            wait_for_port(self.port, self.process)
+        except StartError as error:
+            raise UnmeasurableError(str(error)) from None
+        pause(self.process)
 
     @contextmanager
     def awake(self) -> Iterator[None]:
@@ -81,14 +97,12 @@ def contender(context: Context, write: Write, world: World, size: int, folder: P
     origin, http = free_ports(2)
     routes = _routes(world, size, origin)
     command = write(context, world, routes, http, folder)
-    with origins(context, origin, size, folder) as started, program(command, core=cores().proxy) as process:
-        try:
-            wait_for_port(http, process)
-        except StartError as error:
-            raise UnmeasurableError(str(error)) from None
-        for each in (process, *started):
+    with origins(context, origin, size, folder) as started, ExitStack() as life:
+        made = Contender(http, routes, started, command, life=life)
+        made.begin_anew()
+        for each in started:
             pause(each)
-        yield Contender(http, routes, process, started)
+        yield made
 
 
 def _routes(world: World, size: int, port: int) -> tuple[Route, ...]:
