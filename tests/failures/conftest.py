@@ -11,7 +11,7 @@ import pytest
 from binaries import VERSIONS, haproxy_binary
 from fakes.fake_docker import FakeDocker
 from haproxy.loopback import http_server
-from roles.processes import Proxy, Role, eventually, plain, running, stack
+from roles.processes import STARTED, Proxy, Role, eventually, plain, running, stack
 
 TOKEN = "between us"
 API_TOKEN = "may change things"
@@ -115,9 +115,10 @@ class Swarm:
         self.docker.add_service(name, {f"com.df.{label}": value for label, value in (plain_ | labels).items()})
 
     def answer(self, path: str, status: int = 200) -> None:
-        """Wait for an answer of every proxy."""
+        """Wait for an answer of every proxy, which may be starting."""
         for proxy in self.proxies:
-            eventually(lambda proxy=proxy: proxy.status(path) == status, f"{path} is answered with {status}")
+            told = f"{path} is answered with {status}"
+            eventually(lambda proxy=proxy: proxy.status(path) == status, told, within=STARTED)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import signal
 import httpx
 import pytest
 from failures.conftest import API_TOKEN, Swarm
-from roles.processes import eventually
+from roles.processes import STARTED, eventually
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -17,7 +17,7 @@ def _started_late(swarm: Swarm) -> None:
         assert answer.status_code == 503
     swarm.listener.start()
     for proxy in swarm.proxies:
-        eventually(proxy.ready, "the proxy is ready")
+        eventually(proxy.ready, "the proxy is ready", within=STARTED)
 
 
 @pytest.mark.fault("listener", "it starts after the proxies", lost="all until then, the proxies not being ready")
@@ -99,7 +99,7 @@ def test_f16_a_removal_that_fails_is_no_success(swarm: Swarm) -> None:
     assert answer.status_code >= 500
     assert answer.json()["Status"] == "NOK"
     swarm.listener.start()
-    eventually(swarm.listener.ready, "the listener is back")
+    eventually(swarm.listener.ready, "the listener is back", within=STARTED)
 
 
 def test_f17_what_was_declared_survives_everything(swarm: Swarm) -> None:
