@@ -47,8 +47,8 @@ class Contender:
     routes: tuple[Route, ...]
     origins: tuple["subprocess.Popen[bytes]", ...]
     command: Sequence[str | Path]
+    life: ExitStack
     process: "subprocess.Popen[bytes]" = field(init=False)
-    life: ExitStack = field(default_factory=ExitStack)
 
     def begin_anew(self) -> None:
         """Run another process of it: one may have more luck than the next with where things lie in memory.
@@ -98,7 +98,7 @@ def contender(context: Context, write: Write, world: World, size: int, folder: P
     routes = _routes(world, size, origin)
     command = write(context, world, routes, http, folder)
     with origins(context, origin, size, folder) as started, ExitStack() as life:
-        made = Contender(http, routes, started, command, life=life)
+        made = Contender(http, routes, started, command, life)
         made.begin_anew()
         for each in started:
             pause(each)

@@ -88,6 +88,11 @@ class Turns:
         share = f"{median(self.per_second):,.0f} requests/s with {median(self.shares):.0%} of the core"
         return f"{share}, {sum(self.failed)} failed" if sum(self.failed) else share
 
+    def warm_up(self) -> None:
+        """Have the contender connect to its origins."""
+        with self.contender.awake():
+            self._load(_WARM_UP)
+
     def take(self, seconds: float) -> None:
         """Put load on the contender for some seconds."""
         with self.contender.awake():
@@ -134,9 +139,7 @@ def take_turns(entries: Sequence[Turns], context: Context, *, turns: int = 7, se
     A first turn, which is not counted, has each proxy connect to its origins.
     """
     for entry in entries:
-        entry.take(1)
-        for values in (entry.per_cpu, entry.per_second, entry.shares, entry.failed):
-            values.clear()
+        entry.warm_up()
     for turn in context.turns(full=turns, quick=3, settled=lambda: all(is_settled(each.per_cpu) for each in entries)):
         for entry in entries if turn % 2 == 0 else reversed(entries):
             entry.take(seconds)
@@ -152,7 +155,7 @@ def _side_by_side(one: Turns, other: Turns, rounds: int) -> float:
         if number % _ROUNDS_OF_A_PROCESS == 0:
             for entry in (one, other):
                 entry.contender.begin_anew()
-                entry.take(1)
+                entry.warm_up()
         for entry in (one, other) if number % 2 else (other, one):
             entry.take(1)
         ratios.append(one.per_cpu[-1] / other.per_cpu[-1])
