@@ -104,7 +104,7 @@ async def test_an_event_has_its_service_read_and_nothing_else(
 
 
 async def test_what_no_event_tells_is_read_within_seconds(docker: FakeDocker, source: DockerSource) -> None:
-    source = DockerSource(docker.docker_host, slow_poll=0.1)
+    source = DockerSource(docker.docker_host, slow_poll=0.04)
     async with watching(source) as watched:
         await watched.until("event stream connected")
         docker.add_service("web", OPTED_IN)
@@ -469,9 +469,10 @@ def world(*, replicas: int = 1, running: int = 1, updating: bool = False) -> Sna
     ("snapshot", "since_stirred", "since_change", "expected", "of_many"),
     [
         pytest.param(world(), 100, 100, 5, 5, id="all is quiet"),
-        pytest.param(world(), 2, 100, 0.2, 1, id="something has just happened"),
+        pytest.param(world(), 0.5, 100, 0.05, 1, id="something happened a moment ago"),
+        pytest.param(world(), 2, 100, 0.1, 1, id="something has just happened"),
         pytest.param(world(), 14, 100, 1, 1, id="something has happened"),
-        pytest.param(world(updating=True), 100, 100, 0.2, 1, id="a rolling update"),
+        pytest.param(world(updating=True), 100, 100, 0.1, 1, id="a rolling update"),
         pytest.param(world(replicas=2), 100, 3, 1, 1, id="a task is missing"),
         pytest.param(world(replicas=2), 100, 30, 3, 3, id="a task has been missing for a while"),
         pytest.param(world(replicas=2), 100, 3000, 5, 5, id="a task will not come"),
@@ -481,7 +482,12 @@ def test_poll_interval(
     snapshot: Snapshot, since_stirred: float, since_change: float, expected: float, of_many: float
 ) -> None:
     interval = partial(poll_interval, snapshot, since_stirred=since_stirred, since_change=since_change, slow=5)
-    assert (interval(are_few=True), interval(are_few=False)) == (expected, of_many)
+    assert (interval(few=2), interval(few=None)) == (expected, of_many)
+
+
+def test_the_more_services_are_read_the_less_often() -> None:
+    interval = partial(poll_interval, world(), since_stirred=0.5, since_change=0.5, slow=5)
+    assert [interval(few=few) for few in (10, 50, 200, 201)] == [0.05, 0.1, 0.4, 1]
 
 
 async def test_proxy_addresses_are_those_of_exactly_this_service(docker: FakeDocker, source: DockerSource) -> None:
