@@ -34,7 +34,7 @@ from controller.sources.decode import (
 from controller.sources.docker_connection import DockerConnection, Filters
 from controller.sources.health import Clock, HealthRecord, Outage
 from controller.sources.threads import Work
-from controller.sources.unread import MOST_SERVICES, Stirred, Unread, poll_interval
+from controller.sources.unread import Stirred, Unread, poll_interval
 from models.declared import joined
 from models.settings.listener import LONGEST_POLLING
 from models.snapshot import Snapshot

@@ -106,7 +106,8 @@ class DockerConnection:
         self._aborted = True
         response = self._response
         if response is not None:
-            with suppress(*_FAULTS):
+            # The other thread may be closing it: what of it is gone already is None.
+            with suppress(*_FAULTS, AttributeError):
                 _shut_down(response)
 
     def close(self) -> None:

@@ -80,8 +80,9 @@ async def test_a_world_in_which_nothing_changed_is_the_same_object(docker: FakeD
 
 
 async def test_an_event_has_its_service_read_and_nothing_else(
-    docker: FakeDocker, source: DockerSource, watched: Watched
+    docker: FakeDocker, source: DockerSource, watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(unread, "CLOSEST_POLL", 10)
     with docker.quietly():
         docker.add_service("web", OPTED_IN)
         docker.add_service("api", OPTED_IN)
