@@ -119,7 +119,7 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
             on_stop=front.close,
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
-        await dataplane.process.stop(settings.drain_timeout)
+        await dataplane.stop(settings.drain_timeout)
     finally:
         dataplane.close()
         await memory.close()

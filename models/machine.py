@@ -21,7 +21,7 @@ class Machine:
     ``maxconn`` is the most connections at once and ``fd_hard_limit`` the most file descriptors,
     ``runtime_socket`` and ``internal_socket`` are absolute paths of unix
     sockets: the first for HAProxy's runtime API, the second for HTTP requests of the controller only; those over which
-    one of HAProxy's frontends hands TLS connections over to another are beside them. ``quic`` tells
+    the HTTP frontend takes over what others have accepted are beside them. ``quic`` tells
     whether HAProxy speaks QUIC, which HTTP/3 needs; ``error_files`` are the operator's own error pages.
     """
 
@@ -39,4 +39,4 @@ class Machine:
 
     def handover_socket(self, port: int) -> str:
         """Return the path of the unix socket where the HTTP frontend takes connections to a port over."""
-        return str(PurePath(self.internal_socket).with_name(f"tls{port}.sock"))
+        return str(PurePath(self.internal_socket).with_name(f"port{port}.sock"))

@@ -28,7 +28,7 @@ from render.logins import credentials_of
 from render.options import members_of, record_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
 from render.search import search_of
-from render.sections import Section, SectionKind, tcp_frontend_name
+from render.sections import Section, SectionKind, successor_name, tcp_frontend_name
 from render.texts import Text
 
 _NO_PATTERN = "-"
@@ -213,6 +213,7 @@ def _core_text(desired: Desired, settings: ProxySettings, machine: Machine) -> s
             passthrough=desired.passthrough,
             passed_ports={port.port for port in desired.passthrough.ports},
             handover=passthrough.handover,
+            successor_name=successor_name,
             handed_over=passthrough.HANDOVER,
             stamp=desired.certificates.stamp,
             crt_list=_crt_list(desired, settings),

@@ -2,8 +2,8 @@
 
 ``BACKENDS`` has the profile and service of every backend, and is changed with the backends. ``CERTIFICATES``
 has what each certificate is, and is changed with the certificates. ``LOADED`` has the
-digest of every section that only a reload can change, and is never changed at run time: asking a running HAProxy
-for it tells what it was started from, whoever wrote the files since.
+digest of every section that only a reload can change, and is never changed at run time, until HAProxy is to end:
+asking a running HAProxy for it tells what it was started from, whoever wrote the files since.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +26,9 @@ BACKENDS = "maps/backends.map"
 CERTIFICATES = "maps/certificates.map"
 LOADED = "maps/loaded.map"
 ROUTES = "maps/routes.map"
+
+LEAVING = "leaving"
+"""A key of ``LOADED`` that is there while HAProxy as a whole stops: no worker will take over."""
 
 REMEMBERED_LOGINS = "table:logins"
 """The table of who has shown a password that could only be checked by hashing it."""

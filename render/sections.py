@@ -53,6 +53,11 @@ def table_name(content: str) -> str:
     return f"table:{digest(content)}"
 
 
+def successor_name(port: int) -> str:
+    """Return the name of the backend that hands requests to a port over to the worker that has taken over."""
+    return f"proxy:successor{port}"
+
+
 def is_own(backend: str) -> bool:
     """Return whether a backend of HAProxy's is the proxy's own (a table, the handover) and none of a service."""
     return ":" in backend

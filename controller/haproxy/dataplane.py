@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from controller.haproxy.runtime import DEFAULT_LIMIT, Session, read_all, session
 from controller.haproxy.validate import validate
 from controller.places import haproxy_in, internal_socket_in
 from models.observed import NOT_RUNNING, Observed
+from render import records
 from render.files import CONFIG_FILE, Rendered
 
 _BACKENDS, _SERVERS = 2, 4
@@ -133,6 +135,13 @@ class HAProxyDataplane:
         async with session(self.runtime_socket, limit=min(self._command_limit, _STATISTICS_LIMIT)) as runtime:
             (answer,) = await runtime.ask("show info")
         return answers.parse_load(answer)
+
+    async def stop(self, drain_seconds: float) -> None:
+        """End HAProxy: it takes no new connection, and those it has get ``drain_seconds`` to end by themselves."""
+        with suppress(TemporaryError):
+            async with session(self.runtime_socket, limit=self._command_limit) as runtime:
+                await runtime.ask(f"add map {records.LOADED} {records.LEAVING} yes")
+        await self.process.stop(drain_seconds)
 
     async def _statistics(self, kinds: int) -> str:
         limit = min(self._command_limit, _STATISTICS_LIMIT)
