@@ -10,7 +10,7 @@ _ORIGINS = (
     ("SSL_BIND_OPTIONS", r"\| ssl-default-(bind|server)-options "),
     ("SSL_BIND_CIPHERS", r"\| ssl-default-(bind|server)-ciphers "),
     (_PORTS, r"\| bind .* ciphers .*\|.* cipher list "),
-    ("SSL_BIND_CIPHERS", r"\| bind .*\|.* cipher list "),
+    ("SSL_BIND_CIPHERS", r"\| (bind|server) .*\|.* cipher list "),
     ("CA_FILE", r"\| bind .*\|.*'ca-file'"),
     ("CRT_LIST_PATH", r"\| bind .*\|.*'crt-list'"),
     ("STATS_PORT", r"^frontend stats .*\| bind "),

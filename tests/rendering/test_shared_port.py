@@ -32,10 +32,11 @@ def test_only_the_tcp_side_of_the_port_moves() -> None:
     files = render(desired_of(snapshot(SECURE), settings=SETTINGS, surroundings=WITH_TLS), SETTINGS, WITH_QUIC)
     assert binds(files.config) == [
         "services: *:80",
-        "services: unix@/run/swarmgate/tls443.sock",
+        "services: unix@/run/swarmgate/port80.sock",
+        "services: unix@/run/swarmgate/port443.sock",
         "services: quic4@*:443",
         "services: *:8443",
-        "services: unix@/run/swarmgate/tls8443.sock",
+        "services: unix@/run/swarmgate/port8443.sock",
         "services: quic4@*:8443",
         "swarmgate: unix@/run/swarmgate/internal.sock",
         "service_443: *:443",
@@ -54,17 +55,17 @@ def test_haproxy_takes_it_with_quic(version: str, tmp_path: Path) -> None:
 
 
 def test_nothing_of_it_is_left_without_such_a_service() -> None:
-    """But for the sockets where connections of the moment before may still arrive."""
+    """But for the sockets where former workers hand over what they have."""
     files = render(desired_of(snapshot(), settings=SETTINGS, surroundings=WITH_TLS), SETTINGS, MACHINE)
     assert [each for each in binds(files.config) if "443" in each] == [
         "services: *:443",
-        "services: unix@/run/swarmgate/tls443.sock",
+        "services: unix@/run/swarmgate/port443.sock",
         "services: *:8443",
-        "services: unix@/run/swarmgate/tls8443.sock",
+        "services: unix@/run/swarmgate/port8443.sock",
     ]
     assert "proxy:tls" not in files.config
     without_tls = render(desired_of(snapshot(SECURE)), ProxySettings(), MACHINE)
-    assert "unix@/run/swarmgate/tls" not in without_tls.config
+    assert "unix@/run/swarmgate/port443" not in without_tls.config
 
 
 def test_options_of_the_port_go_where_they_mean_something() -> None:
@@ -74,5 +75,5 @@ def test_options_of_the_port_go_where_they_mean_something() -> None:
     config = render(desired_of(snapshot(SECURE), settings=settings, surroundings=WITH_TLS), settings, MACHINE).config
     tls = "ssl crt-list 'crt-list.txt' alpn h2,http/1.1"
     assert "    bind *:443 accept-proxy interface eth0 tfo\n" in config
-    socket = "unix@/run/swarmgate/tls443.sock mode 600 accept-proxy"
-    assert f"    bind {socket} ssl-min-ver TLSv1.3 ciphers ECDHE strict-sni {tls}\n" in config
+    socket = "unix@/run/swarmgate/port443.sock mode 600 accept-proxy"
+    assert f"    bind {socket} ssl-min-ver TLSv1.3 ciphers ECDHE strict-sni {tls} name" in config
