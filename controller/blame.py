@@ -11,7 +11,7 @@ from itertools import chain
 
 from controller.errors import ConfigRejectedError, LoadRefusedError, StartFailedError, SwarmgateError
 from controller.haproxy.validate import plain_words, rejected_lines, rejected_sections
-from controller.suspects import Suspects, unread
+from controller.suspects import Group, Suspects, unread
 from render.files import Rendered
 from render.origins import variable_of
 
@@ -19,9 +19,7 @@ Check = Callable[[Rendered], Awaitable[None]]
 """Asks HAProxy about a configuration; raises `ConfigRejectedError` if it would not load it."""
 Objection = Callable[[frozenset[str]], Awaitable[ConfigRejectedError | None]]
 """Asks HAProxy about the configuration without some services; None if it would load that."""
-Group = tuple[str, ...]
-"""Services that bring the same lines: all of them are good or bad."""
-_MANY, _PARTS = 500, 4
+MANY, PARTS = 500, 4
 """So many groups are asked about in so many parts."""
 
 
@@ -85,17 +83,27 @@ class Inquiry:
     Without names, a bad one among n costs two questions at most each time n doubles; all good ones cost one together.
     Many are asked about in some parts: a question costs as much as it is long, and several are answered at once.
     ``found`` are the bad ones with HAProxy's words.
+
+    Attributes:
+        refusal: what HAProxy said first when it refused something.
+        accepted: groups that it has read to the end without any complaint.
     """
 
     suspects: Suspects
     check: Check
     found: dict[str, str] = field(default_factory=dict)
+    refusal: ConfigRejectedError | None = None
+    accepted: set[Group] = field(default_factory=set)
     _nobody: bool | None = None
 
     async def about(self, services: Sequence[str]) -> None:
         """Find the bad ones among services, beside those that are found."""
         groups = self.suspects.groups(name for name in services if name not in self.found)
-        parts = _PARTS if len(groups) >= _MANY else 1
+        await self.about_groups(list(groups.values()))
+
+    async def about_groups(self, groups: Sequence[Group]) -> None:
+        """Find the bad ones among groups."""
+        parts = PARTS if len(groups) >= MANY else 1
         await asyncio.gather(*(self._ask(groups[part::parts]) for part in range(parts)))
 
     async def _ask(self, groups: Sequence[Group]) -> None:
@@ -151,7 +159,11 @@ class Inquiry:
             return None
         asked = self.suspects.alone(group[0] for group in groups)
         error = await _objection(self.check, asked)
-        return _Refusal(error, named_by_haproxy(error, asked), _unread(error, asked)) if error else None
+        if error is None:
+            self.accepted.update(groups)
+            return None
+        self.refusal = self.refusal or error
+        return _Refusal(error, named_by_haproxy(error, asked), _unread(error, asked))
 
 
 def _unread(error: ConfigRejectedError, rendered: Rendered) -> frozenset[str]:

@@ -22,6 +22,7 @@ from controller.endpoints import Needs, Surroundings
 from controller.errors import ConfigRejectedError, LoadRefusedError, MisconfiguredError, SwarmgateError, TemporaryError
 from controller.haproxy.validate import rejected_certificates
 from controller.history import History
+from controller.inspection import Inspection
 from controller.judging import Candidate, Judge, Judged
 from controller.loop import Result, Round
 from controller.metrics import Metrics
@@ -154,6 +155,7 @@ class Reconciler:
 
     async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these lines."""
+        inspection = Inspection(self.dataplane.check)
         while True:
             with self._account.stage("desire"):
                 await self._forgive(snapshot)
@@ -167,8 +169,13 @@ class Reconciler:
                 return Postponed(delay)
             try:
                 with self._account.stage("apply"):
-                    return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
+                    if plan.reload_reasons and await self._refuses_some(inspection, rendered, judged, snapshot):
+                        continue
+                    applied = await self.dataplane.apply(plan, rendered, checked=inspection.is_complete)
+                    return Converged(desired, rendered, plan, applied)
             except ConfigRejectedError as error:
+                if inspection.was_wrong():
+                    continue
                 self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
                 desire = partial(self._desire, snapshot=snapshot, observed=observed)
@@ -221,12 +228,29 @@ class Reconciler:
                 return objection
             return None
 
-        changed = [each.swarm.name for each in judged.candidates if self._is_new(each)]
-        found = await blamed(error, rendered, changed, self.dataplane.check, objection)
+        found = await blamed(error, rendered, self._changed(judged), self.dataplane.check, objection)
+        return self._take(found, judged, snapshot)
+
+    async def _refuses_some(
+        self, inspection: Inspection, rendered: Rendered, judged: Judged, snapshot: Snapshot
+    ) -> bool:
+        """Have HAProxy look at what is new, if it is much; put those in quarantine that it refuses, if any."""
+        found = await inspection.bad(rendered, self._changed(judged))
+        if inspection.refusal is not None:
+            self._show_refused(inspection.refusal, rendered)
+        return self._take(found, judged, snapshot)
+
+    def _take(self, found: Mapping[str, str], judged: Judged, snapshot: Snapshot) -> bool:
+        """Put services in quarantine; return False if there is none."""
         names = {candidate.swarm.name for candidate in judged.candidates}
         blame = {name: words for name, words in found.items() if name in names}
-        self._quarantine.take(blame, self._wanted(snapshot), self._files)
+        if blame:
+            self._quarantine.take(blame, self._wanted(snapshot), self._files)
         return bool(blame)
+
+    def _changed(self, judged: Judged) -> list[str]:
+        """Return the names of the services of which HAProxy has not run this form before."""
+        return [each.swarm.name for each in judged.candidates if self._is_new(each)]
 
     def _is_new(self, candidate: Candidate) -> bool:
         """Return whether HAProxy has not run this form of a service before."""

@@ -8,9 +8,13 @@ from functools import cached_property
 from render.files import Rendered
 from render.reduced import reduced
 
+Lines = tuple[str, ...]
+"""What is comparable of the lines of a service, by the pieces of the configuration that they are in."""
+Group = tuple[str, ...]
+"""Services that bring the same lines: all of them are good or bad."""
+
 _OWN = re.compile(r"    server |backend \S+ ")
 """Lines that have names and addresses of their own, in which no two services are alike and which are never refused."""
-_HAS_OWN = re.compile(rf"^(?:{_OWN.pattern})", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -19,13 +23,13 @@ class Suspects:
 
     rendered: Rendered
 
-    def groups(self, services: Iterable[str]) -> list[tuple[str, ...]]:
-        """Divide services into groups, those without any line left out."""
-        found: dict[tuple[str, ...], list[str]] = {}
+    def groups(self, services: Iterable[str]) -> dict[Lines, Group]:
+        """Divide services into groups by what they bring, those without any line left out."""
+        found: dict[Lines, list[str]] = {}
         for service in services:
             if lines := self._lines.get(service):
                 found.setdefault(tuple(filter(None, lines)), []).append(service)
-        return [tuple(group) for group in found.values()]
+        return {lines: tuple(group) for lines, group in found.items()}
 
     def alone(self, services: Iterable[str]) -> Rendered:
         """Return the configuration of some services alone; none refers to what is another's."""
@@ -39,7 +43,7 @@ class Suspects:
         for block in self.rendered.blocks:
             lines = block.text.split("\n")
             if block.owners:
-                has_own = _HAS_OWN.search(block.text)
+                has_own = "    server " in block.text or "backend " in block.text
                 text = "\n".join(filter(None, map(_comparable, lines))) if has_own else block.text
                 for service in block.owners:
                     found.setdefault(service, []).append(text)

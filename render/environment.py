@@ -15,6 +15,7 @@ def environment() -> Environment:
     """Return the one environment; templates live in ``render/templates``."""
     made = Environment(
         loader=PackageLoader("render"),
+        auto_reload=False,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

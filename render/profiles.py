@@ -4,9 +4,9 @@ HAProxy 3.4 makes a backend at run time from such a section. They are named by t
 options share one, and a new service with known options needs no reload.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
 
@@ -138,19 +138,22 @@ _Context = tuple[tuple[str, Hashable], ...]
 
 
 def _slot(slot: str, families: _Families, context: _Context) -> str:
-    return "".join(_filling(slot, name, family, context) for name, family in families)
+    return "".join(_fillings(slot, families, context))
+
+
+def _fillings(slot: str, families: _Families, context: _Context) -> Iterator[str]:
+    return (_filling(slot, name, family, context) for name, family in families if _macro(name, slot))
 
 
 @lru_cache(maxsize=4096)
 def _filling(slot: str, name: str, family: Family, context: _Context) -> str:
-    """Return what a family fills a slot with: nothing, most often, or what it does for many others."""
-    macro = getattr(_macros(name), slot, None)
-    return str(macro(family, dict(context))) if macro else ""
+    """Return what a family fills a slot with: often the same as for many others."""
+    return str(_macro(name, slot)(family, dict(context)))
 
 
 def _server_options(families: _Families, context: _Context) -> str:
     """Return what follows a server's address; what several families ask for is there once."""
-    fillings = (" ".join(_filling("server", name, family, context).split()) for name, family in families)
+    fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
     return " ".join(dict.fromkeys(filter(None, fillings)))
 
 
@@ -158,6 +161,12 @@ def _server_options(families: _Families, context: _Context) -> str:
 def _identity_options(identity: ServerIdentity | None, authority: str | None) -> str:
     text = environment().get_template("identity.cfg.j2").render(identity=identity, authority=authority)
     return " ".join(text.split())
+
+
+@cache
+def _macro(family: str, slot: str) -> Any:  # noqa: ANN401 - Jinja's macros are untyped
+    """Return the macro of a family's template for a slot, None if it never fills it."""
+    return getattr(_macros(family), slot, None)
 
 
 @lru_cache

@@ -14,7 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
-from controller.errors import ConfigRejectedError, RuntimeRefusedError, TemporaryError, UnspeakableError
+from controller.errors import (
+    ConfigRejectedError,
+    LoadRefusedError,
+    RuntimeRefusedError,
+    TemporaryError,
+    UnspeakableError,
+)
 from controller.haproxy import answers
 from controller.haproxy.answers import Load, ServerStatistics
 from controller.haproxy.commands import steps, waves
@@ -161,9 +167,11 @@ class HAProxyDataplane:
             processes = await self.process.processes()
             return NOT_RUNNING if processes is None else await self._observe(processes.worker)
 
-    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
         """Write the files, then bring about what the plan says.
 
+        HAProxy is asked before it reloads whether it would, unless it was ``checked`` in parts: a worker that goes on
+        is a better answer than one that could not start, and its words go where they cannot be redacted.
         If a runtime change is refused, or cannot be said, all is reloaded. Retirements that connections hold up are
         returned as pending; they are tried again when a later plan holds them again.
 
@@ -174,7 +182,7 @@ class HAProxyDataplane:
         """
         async with self._one_at_a_time:
             try:
-                return await self._apply(plan, rendered)
+                return await self._apply(plan, rendered, checked=checked)
             except OSError as error:
                 self._generations.prune()
                 raise _machine_refuses(error) from error
@@ -203,24 +211,32 @@ class HAProxyDataplane:
             raise TemporaryError("HAProxy is about to change its worker")
         return observed
 
-    async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
+    async def _apply(self, plan: Plan, rendered: Rendered, *, checked: bool) -> Applied:
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start:
             return await self._load(rendered, self.process.start, Applied(Outcome.START))
         if plan.reload_reasons:
-            return await self._reload(rendered, plan.reload_reasons)
+            return await self._reload(rendered, plan.reload_reasons, checked=checked)
         return await self._change(plan, rendered)
 
-    async def _load(self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied) -> Applied:
+    async def _load(
+        self, rendered: Rendered, load: Callable[[], Awaitable[None]], applied: Applied, *, checked: bool = False
+    ) -> Applied:
         """Write and check the files, have HAProxy load them, and put them back if it does not."""
         previous = self._generations.current()
         generation = await self._write(rendered)
         self._on_load()
         try:
-            await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
+            if not checked:
+                await validate(self.process.binary, self._generations.config_of(generation), limit=self._load_limit)
             self._generations.switch(generation)
             await load()
+        except LoadRefusedError:
+            self._generations.switch(previous)
+            # The master may stand in the folder of what it could not load, and reloads nothing without one to stand in.
+            self._generations.prune()
+            raise
         except ConfigRejectedError:
             self._generations.switch(previous)
             self._generations.discard(generation)
@@ -228,8 +244,9 @@ class HAProxyDataplane:
         self._generations.prune()
         return applied
 
-    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...]) -> Applied:
-        return await self._load(rendered, self.process.reload, Applied(Outcome.RELOAD, reload_reasons=reasons))
+    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...], *, checked: bool = False) -> Applied:
+        applied = Applied(Outcome.RELOAD, reload_reasons=reasons)
+        return await self._load(rendered, self.process.reload, applied, checked=checked)
 
     async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
         previous = self._generations.current()

@@ -33,7 +33,6 @@ EXAMPLES = settings(
     max_examples=8,
     phases=[Phase.generate],
     derandomize=True,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

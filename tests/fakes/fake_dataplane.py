@@ -26,7 +26,13 @@ from controller.changes import (
     ServerMoved,
     ServerRetired,
 )
-from controller.errors import ConfigRejectedError, RuntimeRefusedError, SwarmgateError, UnspeakableError
+from controller.errors import (
+    ConfigRejectedError,
+    LoadRefusedError,
+    RuntimeRefusedError,
+    SwarmgateError,
+    UnspeakableError,
+)
 from controller.haproxy.commands import steps
 from models.observed import NOT_RUNNING, Capability, Observed, ObservedServer
 from render.files import Rendered
@@ -178,14 +184,14 @@ class FakeDataplane:
             backends={name: dict(servers) for name, servers in self.haproxy.backends.items()},
         )
 
-    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
         """Bring about what the plan says."""
         self._fail()
         self.plans.append(plan)
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start or plan.reload_reasons:
-            return self._load(rendered, plan.outcome, plan.reload_reasons)
+            return self._load(rendered, plan.outcome, plan.reload_reasons, checked=checked)
         try:
             for change in plan.changes:
                 steps(change)
@@ -212,8 +218,13 @@ class FakeDataplane:
             raise RuntimeRefusedError(f"Refused as the test demands: {change}")
         return self.haproxy.change(change)
 
-    def _load(self, rendered: Rendered, outcome: Outcome, reasons: tuple[ReloadReason, ...]) -> Applied:
-        self._check(rendered)
+    def _load(
+        self, rendered: Rendered, outcome: Outcome, reasons: tuple[ReloadReason, ...], *, checked: bool = False
+    ) -> Applied:
+        try:
+            self._check(rendered)
+        except ConfigRejectedError as error:
+            raise (LoadRefusedError(str(error), output=error.output) if checked else error) from None
         self.haproxy.load(rendered)
         return Applied(outcome, reload_reasons=reasons)
 

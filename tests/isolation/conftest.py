@@ -33,22 +33,28 @@ MUTE = "[ALERT]    (1) : something is wrong"
 
 @dataclass
 class Counted:
-    """A real dataplane that counts how often it is asked; a ``mute`` one does not say where anything is wrong."""
+    """A real dataplane that counts how often it is asked.
+
+    A ``mute`` one does not say where anything is wrong, a ``blind`` one finds nothing wrong with a part.
+    """
 
     inner: HAProxyDataplane
     mute: bool = False
+    blind: bool = False
     checks: int = 0
     applied: int = 0
 
     async def observe(self) -> Observed:
         return await self.inner.observe()
 
-    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
         self.applied += 1
-        return await self._said(self.inner.apply(plan, rendered))
+        return await self._said(self.inner.apply(plan, rendered, checked=checked))
 
     async def check(self, rendered: Rendered) -> None:
         self.checks += 1
+        if self.blind:
+            return
         await self._said(self.inner.check(rendered))
 
     async def _said(self, work):  # noqa: ANN001, ANN202 - whatever it is

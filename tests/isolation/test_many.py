@@ -6,6 +6,7 @@ import pytest
 from binaries import VERSIONS
 from isolation.conftest import Proxy
 
+from controller.blame import PARTS
 from models.router import MOST_TESTED
 
 SERVICES = 1_000
@@ -80,6 +81,31 @@ async def test_bad_at_a_change(proxy: Proxy) -> None:
     await live(proxy, range(5, 12))
     assert proxy.haproxy.checks <= len(BAD) + 2
     assert proxy.haproxy.applied <= 1 + ROUNDS + 1
+
+
+@OLDEST_AND_NEWEST
+async def test_bad_among_many_new_ones(proxy: Proxy) -> None:
+    """They are looked at in parts, and what was found good is loaded without being checked once more."""
+    proxy.put("other", {"servicePath": "/other"})
+    await proxy.converge()
+    put_all(proxy, lambda number: spoilt(number, own(number)))
+    await proxy.converge()
+    await live(proxy, range(5, 12))
+    assert await proxy.status("/other") == 200
+    assert proxy.haproxy.checks <= len(BAD) + ROUNDS * PARTS
+    assert proxy.haproxy.applied == 1 + 1
+
+
+@OLDEST_AND_NEWEST
+async def test_one_that_is_found_good_and_refused_together_with_others(proxy: Proxy) -> None:
+    """Then all are checked as a whole, which tells who it is; meanwhile HAProxy goes on."""
+    proxy.put("other", {"servicePath": "/other"})
+    await proxy.converge()
+    put_all(proxy, lambda number: own(number) | (REFUSED[0] if number == 7 else {}))
+    proxy.haproxy.blind = True
+    await proxy.converge()
+    assert proxy.told("s7")[0] == "ConfigRejected"
+    assert [await proxy.status(path) for path in ("/other", "/s6/", "/s7/", "/s8/")] == [200, 200, 503, 200]
 
 
 @pytest.mark.parametrize("options", [pytest.param(lambda _: PLAIN, id="alike"), pytest.param(own, id="each its own")])

@@ -158,7 +158,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@settings(derandomize=True, max_examples=400)
 @given(source=st.lists(PIECES, max_size=14).map("".join), dialect=st.sampled_from([LABEL, FILE]))
 @example(source="{{ userDef | replace('x', userDef) | replace('x', userDef) }}", dialect=LABEL)
 def test_any_template_is_refused_or_makes_a_text(source: str, dialect: Dialect) -> None:

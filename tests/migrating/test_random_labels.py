@@ -143,7 +143,7 @@ def _without(known: dict[str, st.SearchStrategy[str]], keys: set[str]) -> dict[s
 
 
 @pytest.mark.parametrize("origin", Origin)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_each_label_is_translated_or_named_and_nothing_wrong_is_written(origin: Origin, data: st.DataObject) -> None:
     replace = data.draw(st.booleans(), label="replace")

@@ -16,7 +16,7 @@ from render.files import Rendered
 from render.options import NAMES
 
 LISTS = [number for number, name in enumerate(NAMES.split("|")) if name.endswith(("Src", "Methods"))]
-MANY = settings(derandomize=True, deadline=None, max_examples=60)
+MANY = settings(derandomize=True, max_examples=60)
 Entries = Mapping[str, str]
 
 

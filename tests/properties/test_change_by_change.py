@@ -227,14 +227,14 @@ def _after(
     return plain(expected) if asked_anew else expected
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, max_examples=100)
 @given(steps=STEPS, capabilities=st.sampled_from([NEW_HAPROXY, OLD_HAPROXY]))
 def test_every_world_is_as_if_built_from_nothing(steps: list[Step], capabilities: frozenset[Capability]) -> None:
     """Judged, desired, rendered, planned and shown."""
     check(steps, capabilities)
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 @given(steps=STEPS)
 def test_also_if_every_service_is_read_anew(steps: list[Step]) -> None:
     """As from a source that does not keep what is unchanged: then every object is another one, and equal."""

@@ -23,7 +23,6 @@ WANTED = int(os.environ.get("SWARMGATE_LIFETIMES", "0"))
 LIVES = {"2.8": 5, "3.0": 5, "3.4": 20}
 LIFE = settings(
     derandomize=not WANTED,
-    deadline=None,
     database=None,
     print_blob=True,
     phases=[Phase.generate, Phase.shrink] if WANTED else [Phase.generate],

@@ -100,7 +100,7 @@ RAW = RAW_LABELS
 KEYS = st.sampled_from(sorted(set(TABLE) - RAW)).flatmap(lambda name: st.sampled_from([name, f"{name}.1", f"{name}.2"]))
 LABELS = st.dictionaries(KEYS, TEXTS, min_size=1, max_size=3)
 PLAIN = {"servicePath": "/web", "port": "80"}
-QUICK = settings(derandomize=True, deadline=None, max_examples=180)
+QUICK = settings(derandomize=True, max_examples=180)
 
 
 def rendered_with(world: Snapshot) -> Rendered:

@@ -9,8 +9,9 @@ from properties.worlds import WORLDS, services
 
 from models.proxy import Desired
 from models.snapshot import Snapshot, SwarmService
+from render.sections import is_own
 
-MANY = settings(derandomize=True, deadline=None, max_examples=60)
+MANY = settings(derandomize=True, max_examples=60)
 
 
 def belongings(desired: Desired, name: str) -> dict[str, object]:
@@ -102,8 +103,10 @@ def test_every_line_of_a_backend_has_its_owner(world: Snapshot) -> None:
     rendered = rendered_of(world)
     service_of = {backend.name: backend.service for backend in desired_of(world).backends}
     lines = enumerate(rendered.config.splitlines(), 1)
-    found = {line.split()[1]: rendered.owners.get(number) for number, line in lines if line.startswith("backend ")}
+    owners = {line.split()[1]: rendered.owners.get(number) for number, line in lines if line.startswith("backend ")}
+    found = {name: owner for name, owner in owners.items() if not is_own(name)}
     assert found == {name: (owner,) for name, owner in service_of.items()}
+    assert not any(owner for name, owner in owners.items() if name.startswith("proxy:"))
 
 
 @MANY

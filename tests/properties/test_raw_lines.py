@@ -103,7 +103,7 @@ def blocks(config: str) -> dict[str, Counter[str]]:
     return {each.strip("\n").partition("\n")[0]: Counter(each.strip("\n").split("\n")[1:]) for each in sections}
 
 
-@settings(derandomize=True, deadline=None, max_examples=120)
+@settings(derandomize=True, max_examples=120)
 @given(label=st.sampled_from(LABELS), text=TEXTS)
 def test_any_text_changes_lines_of_its_service_only(label: str, text: str) -> None:
     """All others keep every line and every map entry; what is added has an owner."""

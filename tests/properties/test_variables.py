@@ -40,7 +40,7 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "capture_request_header": {"debug": "true"},
     "users_pass_encrypted": {"users": "ann:$5$a$b"},
 }
-QUICK = settings(derandomize=True, deadline=None, max_examples=14)
+QUICK = settings(derandomize=True, max_examples=14)
 
 
 def texts(name: str) -> st.SearchStrategy[str]:

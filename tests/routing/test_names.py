@@ -30,7 +30,7 @@ PATTERNS = st.one_of(
     st.just(ANY_DOMAIN), NAMES, NAMES.map(lambda name: f"*.{name}"), NAMES.map(lambda name: f"*{name}")
 )
 TESTS = st.sampled_from(["^a", "b$", "shop"])
-MANY = settings(derandomize=True, deadline=None, max_examples=250)
+MANY = settings(derandomize=True, max_examples=250)
 
 
 def claim(name: str, backend: str, *, port: int = 443, age: int = 0, service: str = "", test: str = "") -> NameClaim:

@@ -72,7 +72,7 @@ WORLDS = st.lists(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(derandomize=True, max_examples=250)
 @given(worlds=WORLDS)
 @example(worlds=[({"s0": (default("s0"),)}, False), ({"s0": (default("s0"),), "s1": (path("s1", "/", -1),)}, False)])
 @example(worlds=[({"s0": (default("s0"),)}, apart) for apart in (False, True, False)])

@@ -48,14 +48,14 @@ def answer(claims: Sequence[Claim], host: str, path: str) -> str | None:
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=250)
+@settings(derandomize=True, max_examples=250)
 @given(claims=CLAIMS, host=HOSTS, path=PATHS)
 def test_the_maps_answer_as_the_rules_say(claims: list[Claim], host: str, path: str) -> None:
     """Every precedence at once, against one claim after the other."""
     assert answer(claims, host, path) == expected_backend(claims, host, path)
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(claims=CLAIMS, seed=st.randoms(use_true_random=False))
 def test_order_of_input_changes_nothing(claims: list[Claim], seed: random.Random) -> None:
     """Not even the order of the entries: every replica writes the same bytes."""
@@ -68,7 +68,7 @@ def test_order_of_input_changes_nothing(claims: list[Claim], seed: random.Random
         assert list(getattr(table, name).items()) == list(getattr(again, name).items())
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(claims=CLAIMS)
 def test_every_claim_is_a_route_or_a_conflict(claims: list[Claim]) -> None:
     """Nothing is shadowed silently."""
@@ -79,7 +79,7 @@ def test_every_claim_is_a_route_or_a_conflict(claims: list[Claim]) -> None:
         assert conflict.winner.created_at <= conflict.loser.created_at
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, max_examples=150)
 @given(claims=CLAIMS)
 def test_the_lookup_goes_as_far_as_any_host_needs(claims: list[Claim]) -> None:
     """No host matches more wildcards than are looked at."""

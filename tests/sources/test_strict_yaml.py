@@ -38,7 +38,7 @@ def _answer(read: Callable[[str], object], text: str) -> object:
     return value, [*_lines(value)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     document=_DOCUMENTS,
     flow=st.sampled_from([None, True, False]),
