@@ -9,6 +9,7 @@ once its last connection has ended. There is no time limit: a websocket may hold
 HAProxy a few kilobytes and is reported as pending.
 """
 
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -44,6 +45,12 @@ _GONE = ("No such server.", "No such backend.")
 _NO_ENTRY = "entry not found."
 
 
+_REMARK = re.compile(r"Server \S+ is |backend '\S+' has no server|Server deleted\.$")
+_ROOM = 900
+"""Characters of remarks after which the answer itself may be missing: HAProxy 3.4 puts before it what it has had to
+remark on servers meanwhile, and has a thousand characters for all of it."""
+
+
 class Verdict(Enum):
     """What an answer means."""
 
@@ -74,11 +81,15 @@ class Command:
         return f"{before}{file} {HIDDEN}" if file else before
 
     def verdict(self, answer: str) -> Verdict:
-        """Tell what HAProxy's answer means; of several lines the last one decides, those before are remarks."""
+        """Tell what HAProxy's answer means; of several lines the last one decides, those before are remarks.
+
+        Where there was no room for that one, what can be asked again is pending.
+        """
         last_line = answer.rpartition("\n")[2]
         if self.reads or _says(last_line, self.done):
             return Verdict.DONE
-        return Verdict.PENDING if _says(last_line, self.pending) else Verdict.REFUSED
+        is_cut = bool(self.pending) and len(answer) > _ROOM and all(map(_REMARK.match, answer.split("\n")))
+        return Verdict.PENDING if is_cut or _says(last_line, self.pending) else Verdict.REFUSED
 
 
 def _says(line: str, beginnings: tuple[str, ...]) -> bool:

@@ -166,6 +166,21 @@ def test_last_line_of_an_answer_decides() -> None:
     assert command.verdict("Server deleted.") is Verdict.REFUSED
 
 
+def test_an_answer_that_had_no_room_is_asked_for_again() -> None:
+    """HAProxy 3.4 puts remarks on servers before an answer, from other commands, and cuts off what is too long."""
+    remarks = "\n".join(
+        f"Server b{n}/s is going DOWN for maintenance. 0 active and 0 backup servers left.\nbackend 'b{n}' has no server"
+        " available!\nServer deleted."
+        for n in range(10)
+    )
+    assert _verdict(BackendRetired("b"), 0, "Backend unpublished.") is Verdict.DONE
+    delete = Command("del backend b", done=("Backend deleted.",), pending=("Backend still has",))
+    assert delete.verdict(remarks) is Verdict.PENDING
+    assert delete.verdict(f"{remarks}\nBackend deleted.") is Verdict.DONE
+    assert delete.verdict(f"{remarks}\nThis backend must not be deleted.") is Verdict.REFUSED
+    assert Command("add backend b", done=("New backend registered.",)).verdict(remarks) is Verdict.REFUSED
+
+
 @pytest.mark.parametrize("word", ["", "a b", "a;b", "a\\b", "a\nb", "a\x00", "<<", "<<end"])
 def test_words_that_would_be_read_otherwise_are_never_said(word: str) -> None:
     """They are a mistake of ours: labels are checked long before."""
