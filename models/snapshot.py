@@ -138,6 +138,11 @@ class Snapshot(Frozen):
         return frozenset([service.name for service in self.services if service.tasks])
 
     @cached_property
-    def converging(self) -> bool:
-        """True while some service is being updated or lacks tasks: its tasks are worth reading often."""
-        return any(service.converging for service in self.services)
+    def unsettled(self) -> frozenset[str]:
+        """The IDs of the services that are being updated or lack tasks: their tasks are worth reading often."""
+        return frozenset([service.id for service in self.services if service.converging])
+
+    @cached_property
+    def updating(self) -> bool:
+        """True while some service is being updated."""
+        return any(service.updating for service in self.services)

@@ -125,7 +125,7 @@ class DockerSource(HealthRecord):
                 self.failed(error)
             raise
         self.succeeded()
-        if self._world.converging:
+        if self._world.unsettled:
             self._has_stirred.set()
         return self._world
 

@@ -16,7 +16,7 @@ from controller.errors import SourceUnavailableError
 from controller.places import snapshot_in
 from controller.sources.health import HealthySource, Outage
 from controller.sources.saved import SavedSnapshot
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, SwarmService
 
 _log = structlog.get_logger()
 
@@ -33,10 +33,11 @@ class SnapshotGuard:
 
     def admits(self, snapshot: Snapshot) -> bool:
         """True if the snapshot is now the accepted one; False if it is held until another agrees with it."""
-        left = snapshot.names, snapshot.with_tasks
-        if is_suspicious(self.accepted, snapshot) and left != self._held:
-            self._held = left
-            return False
+        if is_suspicious(self.accepted, snapshot):
+            left = snapshot.names, snapshot.with_tasks
+            if left != self._held:
+                self._held = left
+                return False
         self._held = None
         self.accepted = snapshot
         return True
@@ -49,9 +50,26 @@ def is_suspicious(accepted: Snapshot | None, snapshot: Snapshot) -> bool:
     """
     if accepted is None:
         return not snapshot.services
+    if _nothing_is_lost(accepted, snapshot):
+        return False
     wanting = frozenset(service.name for service in snapshot.services if service.replicas != 0)
     served = accepted.with_tasks & wanting
     return _is_loss(accepted.names, snapshot.names) or _is_loss(served, snapshot.with_tasks)
+
+
+def _nothing_is_lost(accepted: Snapshot, snapshot: Snapshot) -> bool:
+    """True if each service is still there, and has tasks if it had some and wants some.
+
+    A change is about a few of thousands, and the others are the very same objects: these are not looked at.
+    """
+    before, after = (dict(zip(map(id, each.services), each.services, strict=True)) for each in (accepted, snapshot))
+    fresh = {after[identity].name: after[identity] for identity in after.keys() - before.keys()}
+    changed = (before[identity] for identity in before.keys() - after.keys())
+    return all(_is_kept(service, fresh.get(service.name)) for service in changed)
+
+
+def _is_kept(service: SwarmService, now: SwarmService | None) -> bool:
+    return now is not None and bool(now.tasks or not service.tasks or now.replicas == 0)
 
 
 def _is_loss(before: frozenset[str], after: frozenset[str]) -> bool:

@@ -70,7 +70,7 @@ class Stirred:
         self._services = {service: at for service, at in self._services.items() if now - at < STIRRED}
         if now - self._world < STIRRED:
             return None
-        return frozenset(self._services).union(service.id for service in snapshot.services if service.converging)
+        return snapshot.unsettled.union(self._services)
 
 
 def poll_interval(
@@ -82,12 +82,11 @@ def poll_interval(
     moment later. A service that lacks tasks starts the same way, but one that lacks them for long is stuck (an image
     that is missing, no node that fits) rather than converging: the longer nothing changes, the slower.
     """
-    is_updating = any(service.updating for service in snapshot.services)
-    if few is not None and few <= MOST_SERVICES and (is_updating or since_stirred < JUST_STIRRED):
+    if few is not None and few <= MOST_SERVICES and (snapshot.updating or since_stirred < JUST_STIRRED):
         close = CLOSEST_POLL if since_stirred < JUST_ORDERED else CLOSE_POLL
         return min(max(close, few * EACH), slow)
-    if is_updating or since_stirred < STIRRED:
+    if snapshot.updating or since_stirred < STIRRED:
         return min(FAST_POLL, slow)
-    if snapshot.converging:
+    if snapshot.unsettled:
         return min(slow, max(FAST_POLL, since_change / 10))
     return slow

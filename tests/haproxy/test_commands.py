@@ -169,11 +169,10 @@ def test_last_line_of_an_answer_decides() -> None:
 def test_an_answer_that_had_no_room_is_asked_for_again() -> None:
     """HAProxy 3.4 puts remarks on servers before an answer, from other commands, and cuts off what is too long."""
     remarks = "\n".join(
-        f"Server b{n}/s is going DOWN for maintenance. 0 active and 0 backup servers left.\nbackend 'b{n}' has no server"
-        " available!\nServer deleted."
+        f"Server b{n}/s is going DOWN for maintenance. 0 active and 0 backup servers left. 0 sessions active.\n"
+        f"backend 'b{n}' has no server available!\nServer deleted."
         for n in range(10)
     )
-    assert _verdict(BackendRetired("b"), 0, "Backend unpublished.") is Verdict.DONE
     delete = Command("del backend b", done=("Backend deleted.",), pending=("Backend still has",))
     assert delete.verdict(remarks) is Verdict.PENDING
     assert delete.verdict(f"{remarks}\nBackend deleted.") is Verdict.DONE

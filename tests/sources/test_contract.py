@@ -205,7 +205,7 @@ async def test_a_pending_task_is_awaited(engine: Engine, source: DockerSource, n
     service = await found(source, name)
     assert [(task.slot, task.state) for task in service.tasks] == [(1, "pending"), (2, "pending")]
     assert service.networks == {str(service.virtual_ips[0].network): engine.network}
-    assert (await source.snapshot()).converging
+    assert (await source.snapshot()).unsettled
 
 
 async def test_a_service_without_virtual_address(engine: Engine, source: DockerSource, name: str) -> None:

@@ -139,7 +139,7 @@ def test_opt_in_label_and_label_prefix_are_configurable() -> None:
 def test_modes(mode: object, expected: tuple[str, int | None]) -> None:
     decoded = only([service(Spec={"Mode": mode})])
     assert (decoded.mode, decoded.replicas) == expected
-    assert mode is None or decode_snapshot([service(Spec={"Mode": {"GlobalJob": {}}})], []).converging is False
+    assert mode is None or decode_snapshot([service(Spec={"Mode": {"GlobalJob": {}}})], []).unsettled == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sources.fake_listener import world
 from structlog.testing import capture_logs
 
 from controller.errors import SourceUnavailableError
 from controller.sources.guard import GuardedSource, SnapshotGuard, is_suspicious
 from controller.sources.saved import SavedSnapshot
-from models.snapshot import Snapshot
+from models.snapshot import Snapshot, SwarmService
 
 MANY = [f"web-{number}" for number in range(10)]
 EMPTY = Snapshot()
@@ -89,6 +91,27 @@ def some_with_tasks(number: int) -> Snapshot:
 )
 def test_what_is_suspicious(accepted: Snapshot | None, snapshot: Snapshot, expected: bool) -> None:  # noqa: FBT001
     assert is_suspicious(accepted, snapshot) is expected
+
+
+SERVICES = st.builds(
+    lambda name, replicas, tasks: world(name, replicas=replicas, tasks=tasks).services[0],
+    st.sampled_from([*MANY, *(f"new-{name}" for name in MANY)]),
+    st.sampled_from([0, 1]),
+    st.sampled_from([(), ONE]),
+)
+
+
+@given(kept=st.lists(SERVICES), gone=st.lists(SERVICES), come=st.lists(SERVICES))
+def test_that_services_are_the_same_objects_saves_time_and_decides_nothing(
+    kept: list[SwarmService], gone: list[SwarmService], come: list[SwarmService]
+) -> None:
+    def of(*services: SwarmService) -> Snapshot:
+        by_name = {service.name: service for service in services}
+        return Snapshot(services=tuple(by_name[name] for name in sorted(by_name)))
+
+    accepted, snapshot = of(*kept, *gone), of(*kept, *come)
+    others = Snapshot(services=tuple(service.model_copy() for service in snapshot.services))
+    assert is_suspicious(accepted, snapshot) is is_suspicious(accepted, others)
 
 
 def test_a_held_snapshot_is_believed_when_the_next_names_the_same_services() -> None:
