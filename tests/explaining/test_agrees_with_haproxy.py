@@ -40,7 +40,7 @@ def with_doors(rendered: Rendered, folder: Path) -> Rendered:
         f"    bind unix@{folder}/{name}.sock accept-proxy{options}\n"
         for name, options in (("http", ""), ("https", f" ssl crt {certificate(folder)}"))
     )
-    first = re.search(r"^    bind \*:80\n", rendered.config, re.MULTILINE)
+    first = re.search(r"^    bind \*:80 .*\n", rendered.config, re.MULTILINE)
     assert first is not None
     return replace(rendered, config=rendered.config[: first.end()] + doors + rendered.config[first.end() :])
 
