@@ -170,10 +170,9 @@ class HAProxyDataplane:
     async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
         """Write the files, then bring about what the plan says.
 
-        HAProxy is asked before it reloads whether it would, unless it was ``checked`` in parts: a worker that goes on
-        is a better answer than one that could not start, and its words go where they cannot be redacted.
-        If a runtime change is refused, or cannot be said, all is reloaded. Retirements that connections hold up are
-        returned as pending; they are tried again when a later plan holds them again.
+        HAProxy is asked before it reloads whether it would, since what it says then can be redacted; not if it was
+        asked about all in parts (``checked``). If a runtime change is refused, or cannot be said, all is reloaded.
+        Retirements that connections hold up are returned as pending; they are tried again when a later plan holds them.
 
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; HAProxy serves as before, except

@@ -20,7 +20,7 @@ FAST_POLL = 1.0
 JUST_ORDERED = 1.0
 JUST_STIRRED = 3.0
 STIRRED = 15.0
-"""Seconds after an event during which tasks are expected to follow, to follow soon, and to follow at once."""
+"""Seconds after an event during which tasks are expected to follow at once, to follow soon, and to follow at all."""
 MOST_SERVICES = 200
 """So many services are asked for one by one: with more, asking for everything is as cheap for the engine."""
 
