@@ -144,11 +144,13 @@ class Plan:
 
     Exactly one of these holds: ``start`` (no HAProxy runs), ``reload_reasons`` is not empty (one reload does it all),
     ``changes`` and ``retirements`` are runtime commands, or all are empty and nothing is to be done.
-    ``changes`` are ordered make before break; ``retirements`` may have to wait for connections to end.
+    ``changes`` are ordered make before break; ``retirements`` may have to wait for connections to end. With a reload,
+    ``checked`` is whether HAProxy has found all that is new good already, in parts.
     """
 
     start: bool = False
     reload_reasons: tuple[ReloadReason, ...] = ()
+    checked: bool = False
     changes: tuple[Change, ...] = ()
     retirements: tuple[Change, ...] = ()
 

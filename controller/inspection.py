@@ -49,9 +49,6 @@ class Inspection:
         self.is_complete = self._good.issuperset(groups)
         return inquiry.found
 
-    def was_wrong(self) -> bool:
-        """Return whether what was refused had been found good; then it is to be checked as a whole from now on."""
-        if not self.is_complete:
-            return False
+    def distrust(self) -> None:
+        """Find nothing good any more, since what was is refused: it is to be checked as a whole from now on."""
         self._is_trusted = self.is_complete = False
-        return True

@@ -37,8 +37,8 @@ class Dataplane(Protocol):
             TemporaryError: HAProxy is there but does not answer.
         """
 
-    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
-        """Write the files, then bring about what the plan says; ``checked``: HAProxy has found them good in parts.
+    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
+        """Write the files, then bring about what the plan says.
 
         Raises:
             ConfigRejectedError: HAProxy refuses the files, which are put back; it serves as before, except that runtime

@@ -7,7 +7,7 @@ or are left out, and all others are programmed in the same round.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import monotonic
 from typing import NoReturn
@@ -169,12 +169,14 @@ class Reconciler:
                 return Postponed(delay)
             try:
                 with self._account.stage("apply"):
-                    if plan.reload_reasons and await self._refuses_some(inspection, rendered, judged, snapshot):
-                        continue
-                    applied = await self.dataplane.apply(plan, rendered, checked=inspection.is_complete)
-                    return Converged(desired, rendered, plan, applied)
+                    if plan.reload_reasons:
+                        if await self._refuses_some(inspection, rendered, judged, snapshot):
+                            continue
+                        plan = replace(plan, checked=inspection.is_complete)
+                    return Converged(desired, rendered, plan, await self.dataplane.apply(plan, rendered))
             except ConfigRejectedError as error:
-                if inspection.was_wrong():
+                if inspection.is_complete:
+                    inspection.distrust()
                     continue
                 self._show_refused(error, rendered)
                 certificates = self._refuse_certificates(error, rendered)
@@ -242,8 +244,7 @@ class Reconciler:
 
     def _take(self, found: Mapping[str, str], judged: Judged, snapshot: Snapshot) -> bool:
         """Put services in quarantine; return False if there is none."""
-        names = {candidate.swarm.name for candidate in judged.candidates}
-        blame = {name: words for name, words in found.items() if name in names}
+        blame = {name: words for name, words in found.items() if name in judged.by_name}
         if blame:
             self._quarantine.take(blame, self._wanted(snapshot), self._files)
         return bool(blame)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from controller.changes import Applied, Change, Outcome, Plan, ReloadReason
+from controller.changes import Applied, Change, MapChanged, Outcome, Plan, ReloadReason
 from controller.errors import (
     ConfigRejectedError,
     LoadRefusedError,
@@ -144,9 +144,10 @@ class HAProxyDataplane:
 
     async def stop(self, drain_seconds: float) -> None:
         """End HAProxy: it takes no new connection, and those it has get ``drain_seconds`` to end by themselves."""
+        leaving = MapChanged(records.LOADED, {records.LEAVING: "yes"})
         with suppress(TemporaryError):
             async with session(self.runtime_socket, limit=self._command_limit) as runtime:
-                await runtime.ask(f"add map {records.LOADED} {records.LEAVING} yes")
+                await converse(runtime, [steps(leaving)])
         await self.process.stop(drain_seconds)
 
     async def _statistics(self, kinds: int) -> str:
@@ -167,11 +168,11 @@ class HAProxyDataplane:
             processes = await self.process.processes()
             return NOT_RUNNING if processes is None else await self._observe(processes.worker)
 
-    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         """Write the files, then bring about what the plan says.
 
-        HAProxy is asked before it reloads whether it would, since what it says then can be redacted; not if it was
-        asked about all in parts (``checked``). If a runtime change is refused, or cannot be said, all is reloaded.
+        HAProxy is asked before it reloads whether it would, since what it says then can be redacted; not if the plan
+        says that it was asked in parts. If a runtime change is refused, or cannot be said, all is reloaded.
         Retirements that connections hold up are returned as pending; they are tried again when a later plan holds them.
 
         Raises:
@@ -181,7 +182,7 @@ class HAProxyDataplane:
         """
         async with self._one_at_a_time:
             try:
-                return await self._apply(plan, rendered, checked=checked)
+                return await self._apply(plan, rendered)
             except OSError as error:
                 self._generations.prune()
                 raise _machine_refuses(error) from error
@@ -210,13 +211,13 @@ class HAProxyDataplane:
             raise TemporaryError("HAProxy is about to change its worker")
         return observed
 
-    async def _apply(self, plan: Plan, rendered: Rendered, *, checked: bool) -> Applied:
+    async def _apply(self, plan: Plan, rendered: Rendered) -> Applied:
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start:
             return await self._load(rendered, self.process.start, Applied(Outcome.START))
         if plan.reload_reasons:
-            return await self._reload(rendered, plan.reload_reasons, checked=checked)
+            return await self._reload(rendered, plan)
         return await self._change(plan, rendered)
 
     async def _load(
@@ -243,9 +244,9 @@ class HAProxyDataplane:
         self._generations.prune()
         return applied
 
-    async def _reload(self, rendered: Rendered, reasons: tuple[ReloadReason, ...], *, checked: bool = False) -> Applied:
-        applied = Applied(Outcome.RELOAD, reload_reasons=reasons)
-        return await self._load(rendered, self.process.reload, applied, checked=checked)
+    async def _reload(self, rendered: Rendered, plan: Plan) -> Applied:
+        applied = Applied(Outcome.RELOAD, reload_reasons=plan.reload_reasons)
+        return await self._load(rendered, self.process.reload, applied, checked=plan.checked)
 
     async def _change(self, plan: Plan, rendered: Rendered) -> Applied:
         previous = self._generations.current()
@@ -258,7 +259,7 @@ class HAProxyDataplane:
                 pending = await _retire(runtime, plan.retirements)
         except (RuntimeRefusedError, UnspeakableError) as refusal:
             self._generations.switch(previous)
-            reloaded = await self._reload(rendered, (ReloadReason.RUNTIME_REFUSED,))
+            reloaded = await self._reload(rendered, Plan(reload_reasons=(ReloadReason.RUNTIME_REFUSED,)))
             return replace(reloaded, refusal=str(refusal))
         self._generations.prune()
         return Applied(Outcome.RUNTIME, pending=pending, commands=runtime.changes)

@@ -184,14 +184,14 @@ class FakeDataplane:
             backends={name: dict(servers) for name, servers in self.haproxy.backends.items()},
         )
 
-    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         """Bring about what the plan says."""
         self._fail()
         self.plans.append(plan)
         if plan.empty:
             return Applied(Outcome.NOOP)
         if plan.start or plan.reload_reasons:
-            return self._load(rendered, plan.outcome, plan.reload_reasons, checked=checked)
+            return self._load(rendered, plan.outcome, plan.reload_reasons, checked=plan.checked)
         try:
             for change in plan.changes:
                 steps(change)

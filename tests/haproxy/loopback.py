@@ -170,3 +170,19 @@ class Load:
     def lost(self) -> list[str]:
         """Requests that were not answered as they should be."""
         return self.errors + [f"{status} x{count}" for (status, _), count in self.answers.items() if status != 200]
+
+
+async def until_refused(port: int) -> None:
+    """Wait until nobody listens on a port any more."""
+    async with asyncio.timeout(10):
+        while await _is_open(port):  # noqa: ASYNC110 - HAProxy tells nobody
+            await asyncio.sleep(0.01)
+
+
+async def _is_open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return False
+    writer.close()
+    return True

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from haproxy.conftest import MakeDataplane
-from haproxy.loopback import Slowness, get, http_server
+from haproxy.loopback import Slowness, get, http_server, until_refused
 from haproxy.worlds import world
 
 from controller.changes import Outcome, Plan, ReloadReason
@@ -117,24 +117,13 @@ async def test_stop_lets_requests_end(dataplane: HAProxyDataplane, port: int) ->
         slow = asyncio.create_task(asyncio.to_thread(get, port, "/slow"))
         await slowness.until_asked()
         stopping = asyncio.create_task(dataplane.process.stop(drain_seconds=20))
-        async with asyncio.timeout(10):
-            while await _is_open(port):  # noqa: ASYNC110 - HAProxy tells nobody
-                await asyncio.sleep(0.01)
+        await until_refused(port)
         assert not stopping.done()
         slowness.let_go()
         await stopping
         assert await slow == (200, "done")
     assert not await dataplane.process.alive()
     await dataplane.process.stop()
-
-
-async def _is_open(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection("127.0.0.1", port)
-    except ConnectionError:
-        return False
-    writer.close()
-    return True
 
 
 async def test_old_worker_stays_for_its_requests(dataplane: HAProxyDataplane, port: int) -> None:

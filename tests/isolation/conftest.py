@@ -47,9 +47,9 @@ class Counted:
     async def observe(self) -> Observed:
         return await self.inner.observe()
 
-    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         self.applied += 1
-        return await self._said(self.inner.apply(plan, rendered, checked=checked))
+        return await self._said(self.inner.apply(plan, rendered))
 
     async def check(self, rendered: Rendered) -> None:
         self.checks += 1

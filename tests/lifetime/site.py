@@ -61,10 +61,10 @@ class Watched(HAProxyDataplane):
         self.plans: list[Plan] = []
         self.rendered: Rendered | None = None
 
-    async def apply(self, plan: Plan, rendered: Rendered, *, checked: bool = False) -> Applied:
+    async def apply(self, plan: Plan, rendered: Rendered) -> Applied:
         self.plans.append(plan)
         self.rendered = rendered
-        return await super().apply(plan, rendered, checked=checked)
+        return await super().apply(plan, rendered)
 
 
 class Site:

@@ -1,6 +1,6 @@
 """Proxies that speak TLS, with a folder of certificates each."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from haproxy.loopback import free_port
 from roles.conftest import MakeProxy, backend, make_proxy
 from roles.processes import Proxy, eventually, plain, stack
 from tls.authorities import Authority, Issued
+
+from controller.haproxy.dataplane import HAProxyDataplane
 
 __all__ = ["backend", "make_proxy"]
 
@@ -62,6 +64,15 @@ def authority() -> Authority:
 def binary(request: pytest.FixtureRequest) -> Path:
     """Each HAProxy in turn."""
     return haproxy_binary(str(request.param))
+
+
+@pytest.fixture
+async def dataplane(binary: Path, folder: Path) -> AsyncIterator[HAProxyDataplane]:
+    """A HAProxy that does not run yet, and does not run any more after the test."""
+    made = HAProxyDataplane(binary, state_dir=folder / "state", run_dir=folder / "run", load_limit=20)
+    yield made
+    made.close()
+    await made.process.stop()
 
 
 @pytest.fixture

@@ -3,41 +3,21 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
-from ipaddress import ip_network
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders import desired_of, service, snapshot
-from haproxy.loopback import free_port
+from builders import service
 from tls.authorities import Authority
 from tls.clients import context
+from tls.files import HERE, RELOAD, Files
 from tls.servers import secure_server
 
-from controller.changes import Plan, ReloadReason
-from controller.endpoints import Surroundings
+from controller.changes import Plan
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.pem import read_certificate, split_pem
-from models.certificates import CertificateFiles, CertificateSource
-from models.machine import Machine
-from models.settings import ProxySettings
 from models.snapshot import SwarmService
-from render.configuration import render
-from render.files import Rendered
 
-RELOAD = Plan(reload_reasons=(ReloadReason.SETTINGS,))
-HERE = "127.0.0.1"
 NAME = "one.example.com"
-
-
-@pytest.fixture
-async def dataplane(binary: Path, folder: Path) -> AsyncIterator[HAProxyDataplane]:
-    """A HAProxy that does not run yet, and does not run any more after the test."""
-    made = HAProxyDataplane(binary, state_dir=folder / "state", run_dir=folder / "run", load_limit=20)
-    yield made
-    made.close()
-    await made.process.stop()
 
 
 @pytest.fixture
@@ -47,34 +27,16 @@ def one(authority: Authority, folder: Path) -> Iterator[int]:
         yield port
 
 
-class Files:
-    """Makes the files of worlds with and without services that end TLS themselves."""
+@pytest.fixture
+def files(dataplane: HAProxyDataplane, authority: Authority) -> Files:
+    """Makes the files of worlds, for few connections."""
+    return Files(dataplane, authority, maxconn=20)
 
-    def __init__(self, dataplane: HAProxyDataplane, authority: Authority) -> None:
-        self.https = free_port()
-        own = read_certificate("own", CertificateSource.FOLDER, split_pem(authority.issue("proxy.example.com").pem))
-        self._settings = ProxySettings(default_ports=f"{free_port()},{self.https}:ssl")
-        self._surroundings = Surroundings(
-            networks=(ip_network("127.0.0.0/8"),),
-            certificates=CertificateFiles(usable=(own,)),
-            now=datetime.now(UTC),
-        )
-        self._machine = Machine(
-            maxconn=20,
-            fd_hard_limit=4096,
-            runtime_socket=str(dataplane.runtime_socket),
-            internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-        )
 
-    def of(self, *services: SwarmService) -> Rendered:
-        """Return the files of a world."""
-        desired = desired_of(snapshot(*services), settings=self._settings, surroundings=self._surroundings)
-        return render(desired, self._settings, self._machine)
-
-    def passing(self, port: int) -> SwarmService:
-        """Return a service that ends TLS itself."""
-        labels = {"reqMode": "sni", "serviceDomain": NAME, "srcPort": str(self.https), "port": str(port)}
-        return service("one", labels, vips=["127.0.0.1/8"])
+def passing(files: Files, port: int) -> SwarmService:
+    """Return a service that ends TLS itself."""
+    labels = {"reqMode": "sni", "serviceDomain": NAME, "srcPort": str(files.https), "port": str(port)}
+    return service("one", labels, vips=["127.0.0.1/8"])
 
 
 def answered(opened: socket.socket, name: str) -> bytes:
@@ -85,13 +47,12 @@ def answered(opened: socket.socket, name: str) -> bytes:
 
 
 async def test_nobody_is_lost_between_two_workers(
-    dataplane: HAProxyDataplane, authority: Authority, one: int, folder: Path
+    dataplane: HAProxyDataplane, files: Files, authority: Authority, one: int, folder: Path
 ) -> None:
     """Whoever accepted a connection knows what to do with it, and where to hand it over."""
     with secure_server(authority.issue("web.example.com"), folder / "web") as port:
-        files = Files(dataplane, authority)
         web = service("web", {"servicePath": "/web", "port": str(port), "sslVerifyNone": "true"}, vips=["127.0.0.1/8"])
-        without, shared = files.of(web), files.of(web, files.passing(one))
+        without, shared = files.of(web), files.of(web, passing(files, one))
 
         def connect() -> socket.socket:
             return socket.create_connection((HERE, files.https), timeout=10)
@@ -121,12 +82,9 @@ def hello(name: str) -> bytes:
     return outgoing.read()
 
 
-async def test_what_is_handed_over_never_uses_up_what_it_needs(
-    dataplane: HAProxyDataplane, authority: Authority
-) -> None:
+async def test_what_is_handed_over_never_uses_up_what_it_needs(dataplane: HAProxyDataplane, files: Files) -> None:
     """More clients at once as there may be connections: all of them are answered."""
-    files = Files(dataplane, authority)
-    await dataplane.apply(Plan(start=True), files.of(files.passing(1)))
+    await dataplane.apply(Plan(start=True), files.of(passing(files, 1)))
     message = hello("web.example.com")
 
     async def first_byte() -> bytes:

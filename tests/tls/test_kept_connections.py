@@ -4,43 +4,17 @@ import asyncio
 import http.client
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import partial
-from ipaddress import ip_network
-from pathlib import Path
 
 import pytest
-from builders import desired_of, snapshot
-from haproxy.loopback import free_port
+from haproxy.loopback import until_refused
 from label_effects.edge import Origin, behind, running
 from tls.authorities import Authority
 from tls.clients import context
+from tls.files import HERE, RELOAD, Files
 
-from controller.changes import Plan, ReloadReason
-from controller.endpoints import Surroundings
+from controller.changes import Plan
 from controller.haproxy.dataplane import HAProxyDataplane
-from controller.pem import read_certificate, split_pem
-from models.certificates import CertificateFiles, CertificateSource
-from models.machine import Machine
-from models.settings import ProxySettings
-from models.snapshot import SwarmService
-from render.configuration import render
-from render.files import Rendered
-
-RELOAD = Plan(reload_reasons=(ReloadReason.SETTINGS,))
-HERE = "127.0.0.1"
-NAME = "proxy.example.com"
-
-Files = Callable[..., Rendered]
-
-
-@pytest.fixture
-async def dataplane(binary: Path, folder: Path) -> AsyncIterator[HAProxyDataplane]:
-    """A HAProxy that does not run yet, and does not run any more after the test."""
-    made = HAProxyDataplane(binary, state_dir=folder / "state", run_dir=folder / "run", load_limit=20)
-    yield made
-    made.close()
-    await made.process.stop()
 
 
 @pytest.fixture
@@ -52,30 +26,9 @@ async def origins() -> AsyncIterator[tuple[Origin, Origin]]:
 
 
 @pytest.fixture
-def ports() -> tuple[int, int]:
-    """The ports for HTTP and HTTPS."""
-    return free_port(), free_port()
-
-
-@pytest.fixture
-def files(dataplane: HAProxyDataplane, authority: Authority, ports: tuple[int, int]) -> Files:
-    """Makes the files of a world."""
-    own = read_certificate("own", CertificateSource.FOLDER, split_pem(authority.issue(NAME).pem))
-    around = Surroundings(
-        networks=(ip_network("127.0.0.0/8"),), certificates=CertificateFiles(usable=(own,)), now=datetime.now(UTC)
-    )
-    machine = Machine(
-        maxconn=100,
-        fd_hard_limit=4096,
-        runtime_socket=str(dataplane.runtime_socket),
-        internal_socket=str(dataplane.runtime_socket.with_name("internal.sock")),
-    )
-
-    def make(*services: SwarmService, **given: str) -> Rendered:
-        settings = ProxySettings(default_ports=f"{ports[0]},{ports[1]}:ssl", **given)
-        return render(desired_of(snapshot(*services), settings=settings, surroundings=around), settings, machine)
-
-    return make
+def files(dataplane: HAProxyDataplane, authority: Authority) -> Files:
+    """Makes the files of worlds."""
+    return Files(dataplane, authority, maxconn=100)
 
 
 class Kept:
@@ -98,15 +51,15 @@ class Kept:
 
 
 @pytest.fixture(params=["http", "https"])
-def connect(request: pytest.FixtureRequest, ports: tuple[int, int]) -> Iterator[Callable[[], Kept]]:
+def connect(request: pytest.FixtureRequest, files: Files) -> Iterator[Callable[[], Kept]]:
     """Connects to the proxy, without TLS or with it."""
     made: list[http.client.HTTPConnection] = []
 
     def connect() -> Kept:
         made.append(
-            http.client.HTTPConnection(HERE, ports[0], timeout=10)
+            http.client.HTTPConnection(HERE, files.http, timeout=10)
             if request.param == "http"
-            else http.client.HTTPSConnection(HERE, ports[1], timeout=10, context=context())
+            else http.client.HTTPSConnection(HERE, files.https, timeout=10, context=context())
         )
         return Kept(made[-1])
 
@@ -125,10 +78,10 @@ async def test_a_reload_loses_nobody_who_keeps_a_connection(
 ) -> None:
     """The next request goes where it is to go now, and then the connection ends in good manners."""
     one, other = origins
-    await dataplane.apply(Plan(start=True), files(behind(one)))
+    await dataplane.apply(Plan(start=True), files.of(behind(one)))
     kept, silent = connect(), connect()
     assert (await kept.ask(method=method)).headers["X-Origin"] == "one"
-    await dataplane.apply(RELOAD, files(behind(other)))
+    await dataplane.apply(RELOAD, files.of(behind(other)))
     for connection in (kept, silent):
         answer = await connection.ask(method=method)
         assert (answer.status, answer.headers["X-Origin"]) == (200, "other")
@@ -141,11 +94,11 @@ async def test_two_reloads_are_as_good_as_one(
     dataplane: HAProxyDataplane, files: Files, connect: Connect, origins: Origins
 ) -> None:
     one, other = origins
-    await dataplane.apply(Plan(start=True), files(behind(one)))
+    await dataplane.apply(Plan(start=True), files.of(behind(one)))
     kept = connect()
     await kept.ask()
-    await dataplane.apply(RELOAD, files(behind(one), behind(other, name="more")))
-    await dataplane.apply(RELOAD, files(behind(other)))
+    await dataplane.apply(RELOAD, files.of(behind(one), behind(other, name="more")))
+    await dataplane.apply(RELOAD, files.of(behind(other)))
     assert (await kept.ask()).headers["X-Origin"] == "other"
 
 
@@ -154,10 +107,10 @@ async def test_a_rule_that_came_with_the_reload_holds_for_kept_connections(
 ) -> None:
     """Also where the former worker knows it otherwise: a password that was changed, a service that is gone."""
     one, _ = origins
-    await dataplane.apply(Plan(start=True), files(behind(one), behind(one, name="gone")))
+    await dataplane.apply(Plan(start=True), files.of(behind(one), behind(one, name="gone")))
     first, second = connect(), connect()
     assert [(await each.ask(path)).status for each, path in ((first, "/web"), (second, "/gone"))] == [200, 200]
-    await dataplane.apply(RELOAD, files(behind(one, {"users": "admin:secret"})))
+    await dataplane.apply(RELOAD, files.of(behind(one, {"users": "admin:secret"})))
     assert (await first.ask()).status == 401
     assert (await second.ask("/gone")).status == 503
 
@@ -168,7 +121,7 @@ async def test_a_service_is_told_the_same_of_a_client(
 ) -> None:
     """That two workers were on the way is nobody's business."""
     one, other = origins
-    make = partial(files, trusted_proxies=trusted) if trusted else files
+    make = partial(files.of, trusted_proxies=trusted) if trusted else files.of
     await dataplane.apply(Plan(start=True), make(behind(one)))
     kept = connect()
     await kept.ask()
@@ -179,18 +132,18 @@ async def test_a_service_is_told_the_same_of_a_client(
 
 
 async def test_whoever_has_shown_a_certificate_stays_known(
-    dataplane: HAProxyDataplane, files: Files, authority: Authority, ports: tuple[int, int], origins: Origins
+    dataplane: HAProxyDataplane, files: Files, authority: Authority, origins: Origins
 ) -> None:
     """It cannot be shown to the other worker, so the former one answers."""
     one, _ = origins
     trusted, client = dataplane.runtime_socket.with_name("ca.pem"), dataplane.runtime_socket.with_name("client.pem")
     trusted.write_text(authority.pem)
     client.write_text(authority.issue("client").pem)
-    make = partial(files, ca_file=str(trusted))
+    make = partial(files.of, ca_file=str(trusted))
     guarded = behind(one, {"verifyClientSsl": "true"})
     await dataplane.apply(Plan(start=True), make(guarded))
     with closing(
-        http.client.HTTPSConnection(HERE, ports[1], timeout=10, context=context(certificate=client))
+        http.client.HTTPSConnection(HERE, files.https, timeout=10, context=context(certificate=client))
     ) as connection:
         kept = Kept(connection)
         assert (await kept.ask()).status == 200
@@ -204,17 +157,11 @@ async def test_a_proxy_that_ends_answers_those_who_keep_a_connection(
 ) -> None:
     """There is nobody to take over, so the worker that there is answers as before."""
     one, _ = origins
-    await dataplane.apply(Plan(start=True), files(behind(one)))
+    await dataplane.apply(Plan(start=True), files.of(behind(one)))
     kept = connect()
     await kept.ask()
     ending = asyncio.create_task(dataplane.stop(10))
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                connect()
-            except ConnectionError:
-                break
-            await asyncio.sleep(0.01)
+    await until_refused(files.http)
     answer = await kept.ask()
     assert (answer.status, answer.headers["X-Origin"], answer.headers["Connection"]) == (200, "one", "close")
     await ending
