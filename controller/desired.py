@@ -320,7 +320,9 @@ def _conditions(
     if piece is None:
         return None
     own = piece.conditions if contested is None else contested
-    return conditions.merged((*own, *chain.from_iterable(filter(None, others))))
+    told = [*chain.from_iterable(filter(None, others))]
+    is_settled = contested is None and not told
+    return own if is_settled else conditions.merged((*own, *told))
 
 
 def _notices(piece: Piece | None, *others: tuple[Notice, ...] | None) -> tuple[Notice, ...] | None:

@@ -308,12 +308,13 @@ def _running(found: _Found | None, conflict: _Lost | None, contested: tuple[Noti
 
 def _asked(candidate: Candidate) -> Asked | None:
     form = candidate.form
-    hosts = {each: outside_host(candidate.swarm, each) for each in form.destinations}
-    ports = (each.matching.opened_port for each in form.destinations)
+    outside = [each for each in form.destinations if outside_host(candidate.swarm, each) is not None]
+    hosts = {outside_host(candidate.swarm, each) for each in outside}
+    ports = {each.matching.opened_port for each in form.destinations}
     asked = Asked(
-        frozenset(host for host in hosts.values() if host is not None),
+        frozenset(host for host in hosts if host is not None),
         frozenset(port for port in ports if port is not None),
-        frozenset(way.port for each, host in hosts.items() if host is not None for way in form.ways(each)),
+        frozenset(way.port for each in outside for way in form.ways(each)),
     )
     return asked if any(asked) else None
 

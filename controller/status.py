@@ -8,8 +8,9 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import structlog
@@ -17,7 +18,7 @@ from pydantic import TypeAdapter
 
 from controller.changes import Applied
 from models.certificates import Certificate, CertificateList
-from models.conditions import Condition, Reason
+from models.conditions import Condition, ConditionType, Reason
 from models.notices import Notice, NoticeReason
 from models.proxy import Backend, Desired
 from models.tables import Gathered, Table, changed_keys
@@ -116,8 +117,9 @@ class StatusStore:
     ) -> Mapping[str, tuple[Condition, ...]]:
         """Date and log the conditions of the services about which something new was found out; return what is told."""
         changed = self._changed(judged, versions) if failure is None else {*judged, *self.conditions}
+        now = self.now()
         news = {
-            name: self._with_times(name, judged.get(name, ()), versions.get(name, 0), failure)
+            name: self._with_times(name, judged.get(name, ()), versions.get(name, 0), failure, now)
             for name in sorted(changed)
         }
         told = {name: transitions for name, facts in news.items() if (transitions := self._transitions(name, facts))}
@@ -170,15 +172,15 @@ class StatusStore:
         return facts[0].observed_version if facts else None
 
     def _with_times(
-        self, name: str, facts: tuple[Condition, ...], version: int, failure: Condition | None
+        self, name: str, facts: tuple[Condition, ...], version: int, failure: Condition | None, now: datetime
     ) -> tuple[Condition, ...]:
         known = {condition.type: condition for condition in self.conditions.get(name, ())}
         dated = []
         for fact in facts:
             condition = failure if failure and fact.type == failure.type and fact.status == "True" else fact
             last = known.get(condition.type)
-            since = last.last_transition if last and last.status == condition.status else self.now()
-            one = replace(condition, observed_version=version, last_transition=since)
+            since = last.last_transition if last and last.status == condition.status else now
+            one = condition.seen(version, since)
             dated.append(last if last == one else one)
         return tuple(dated)
 
@@ -323,12 +325,23 @@ def _log_footprints(changes: Mapping[str, FootprintChange], applied: Applied) ->
 def _digest(name: str, facts: tuple[Condition, ...]) -> int:
     if not facts:
         return 0
-    text = repr((name, sorted(map(_kind, facts))))
+    text = f"({name!r}, {_told(tuple(map(_kind, facts)))})"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
+@lru_cache(maxsize=256)
+def _told(kinds: tuple[tuple[str, str, str], ...]) -> str:
+    """Return the kinds of a service's conditions as text: most have the same."""
+    return repr(sorted(kinds))
+
+
 def _kind(fact: Condition) -> tuple[str, str, str]:
-    return (fact.type.value, fact.status, fact.reason.value)
+    return _kind_of(fact.type, fact.status, fact.reason)
+
+
+@cache
+def _kind_of(type_: ConditionType, status: str, reason: Reason) -> tuple[str, str, str]:
+    return (type_.value, status, reason.value)
 
 
 def certificate_problems(certificates: CertificateList) -> dict[str, str]:

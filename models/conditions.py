@@ -31,6 +31,8 @@ _TYPES = tuple(ConditionType)
 class Reason(StrEnum):
     """The one-word answers; each is documented here and in ``docs/conditions.md``."""
 
+    __hash__ = str.__hash__
+
     ACCEPTED = "Accepted"
     """All labels are valid."""
     PENDING = "Pending"
@@ -99,6 +101,10 @@ class Condition:
     message: str = ""
     observed_version: int = 0
     last_transition: datetime | None = None
+
+    def seen(self, version: int, since: datetime | None) -> "Condition":
+        """Return it as an answer about a version of the service, with this last transition."""
+        return Condition(self.type, self.status, self.reason, self.message, version, since)
 
 
 @cache

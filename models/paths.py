@@ -9,6 +9,8 @@ from urllib.parse import unquote
 
 KEPT = "2[05]"
 """What stays encoded: blanks, which no entry of a map can have, and ``%`` itself."""
+_PLAIN = re.compile(r"(?:/[\w~-][\w.~-]*)*/?", re.ASCII)
+"""What most paths are: in their normal form already."""
 _KEPT = re.compile(f"%({KEPT})")
 _SET_APART = re.compile(f"#({KEPT})")
 _PARAMETERS = re.compile(r";[^/\\]*")
@@ -21,6 +23,8 @@ def normal_path(path: str) -> str:
     Raises:
         ValueError: no request can have this path, and no map the normal form.
     """
+    if _PLAIN.fullmatch(path):
+        return path
     try:
         decoded = unquote(_KEPT.sub(r"#\1", path), errors="strict")
     except UnicodeDecodeError:

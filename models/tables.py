@@ -11,7 +11,7 @@ so a new step given the whole world is the plain way to the same result.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -47,23 +47,26 @@ class Table(Mapping[K, V]):
 
     def revised(self, news: Mapping[K, V | None]) -> "Table[K, V]":
         """Return the table with other entries for some keys (None: without one); itself if nothing is different."""
-        former: Mapping[K, V | None] = _NOTHING
-        changed: Mapping[K, V | None]
         if not self._size:
-            changed = {key: value for key, value in news.items() if value is not None}
-        else:
-            look_up = self.look_up
-            former = {key: look_up(key) for key in news}
-            changed = {key: value for key, value in news.items() if _differ(former[key], value)}
+            first = {key: value for key, value in news.items() if value is not None}
+            return self._with(first, _Entries(first)) if first else self
+        look_up = self.look_up
+        former = {key: look_up(key) for key in news}
+        changed = {key: value for key, value in news.items() if _differ(former[key], value)}
         if not changed:
             return self
         is_newest = self._newer is None and self._entries.changes < _MOST_CHANGES
         entries = self._entries if is_newest else _Entries(self.plain)
         entries.change(changed)
+        after = self._with(changed, entries)
+        if is_newest:
+            self._newer, self._former = after, {key: former[key] for key in changed}
+        return after
+
+    def _with(self, changed: Mapping[K, V | None], entries: "_Entries[K, V]") -> "Table[K, V]":
+        """Return the table that has these entries, which differ from its own for some keys."""
         after = Table[K, V](entries)
         after.made_from, after.changed = self.revision, changed.keys()
-        if is_newest:
-            self._newer, self._former = after, {key: former.get(key) for key in changed}
         return after
 
     def get(self, key: K, default: Any = None) -> Any:  # noqa: ANN401 - as a mapping has it
@@ -211,6 +214,10 @@ def _differ(one: object, other: object) -> bool:
     return one is not other and one != other
 
 
+def _look_up(mapping: Mapping[K, V]) -> Callable[[K], V | None]:
+    return mapping.look_up if type(mapping) is Table else mapping.get
+
+
 def _plain(mapping: Mapping[K, V]) -> Mapping[K, V]:
     return mapping.plain if type(mapping) is Table else mapping
 
@@ -232,20 +239,19 @@ class Derived(Generic[K, V]):
         before = self._sources or (_NOTHING,) * len(sources)
         self._again.update(again)
         changed = self._again.union(*map(changed_keys, before, sources))
-        look_ups = [each.look_up if type(each) is Table else each.get for each in sources]
-        self._table = self._table.revised({key: self._made_of(key, look_ups) for key in changed})
+        self._table = self._table.revised(dict(self._made_of(changed, sources)))
         self._sources, self._again = sources, set()
         return self._table
 
-    def _made_of(self, key: K, look_ups: Sequence[Callable[[K], Any]]) -> V | None:
-        if len(look_ups) == 1:
-            entry = look_ups[0](key)
-            return None if entry is None else self._function(entry)
-        entries = [each(key) for each in look_ups]
-        for entry in entries:
-            if entry is not None:
-                return self._function(*entries)
-        return None
+    def _made_of(self, keys: Collection[K], sources: Sequence[Mapping[K, Any]]) -> Iterator[tuple[K, V | None]]:
+        function = self._function
+        for key, *entries in zip(keys, *(map(_look_up(each), keys) for each in sources), strict=True):
+            for entry in entries:
+                if entry is not None:
+                    yield key, function(*entries)
+                    break
+            else:
+                yield key, None
 
 
 def any_of(contributions: Mapping[Any, V]) -> V:
@@ -278,7 +284,8 @@ class Gathered(Generic[K, V, G, T]):
         changed = changed_keys(self._source, source)
         former, given = self._given_by(self._source, changed), self._given_by(source, changed)
         for contributor, before, after in zip(changed, former, given, strict=True):
-            self._take_over(contributor, before, after)
+            if before or after:  # most have nothing to contribute to many a table
+                self._take_over(contributor, before, after)
         self._source = source
         self._table = self._table.revised({key: self._settled(key) for key in self._unsettled})
         self._unsettled = set()
@@ -286,8 +293,7 @@ class Gathered(Generic[K, V, G, T]):
 
     def _given_by(self, source: Mapping[K, Any], contributors: Iterable[K]) -> list[Mapping[G, T]]:
         """Return what each of some entries contributes."""
-        look_up, contributions = source.look_up if type(source) is Table else source.get, self._contributions
-        entries = map(look_up, contributors)
+        contributions, entries = self._contributions, map(_look_up(source), contributors)
         return [_NOTHING if entry is None else contributions(entry) for entry in entries]
 
     def _take_over(self, contributor: K, before: Mapping[G, T], after: Mapping[G, T]) -> None:
