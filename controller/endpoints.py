@@ -13,9 +13,10 @@ from controller.templates import TemplateFile
 from models import conditions
 from models.certificates import CertificateFiles
 from models.conditions import Condition
+from models.interface import address_of, network_of
 from models.proxy import Server
 from models.service import Destination
-from models.snapshot import EPOCH, Interface, StoredCertificate, SwarmService, Task
+from models.snapshot import EPOCH, StoredCertificate, SwarmService, Task
 
 Network = IPv4Network | IPv6Network
 
@@ -97,14 +98,15 @@ class _Reach:
     shared: tuple[Network, ...]
     wanted: frozenset[str] | None
 
-    def first(self, addresses: Iterable[Interface]) -> str | None:
-        """Return the first of some addresses that can be reached."""
-        return next((str(address.ip) for address in addresses if self._leads_to(address)), None)
+    def first(self, interfaces: Iterable[str]) -> str | None:
+        """Return the first address of some interfaces that can be reached."""
+        return next((address_of(each) for each in interfaces if self._leads_to(each)), None)
 
-    def _leads_to(self, address: Interface) -> bool:
-        if self.wanted is not None and str(address.network) not in self.wanted:
+    def _leads_to(self, interface: str) -> bool:
+        if self.wanted is not None and network_of(interface) not in self.wanted:
             return False
-        return any(address.ip in network for network in self.shared)
+        address = ip_address(address_of(interface))
+        return any(address in network for network in self.shared)
 
 
 def endpoints_of(
@@ -146,7 +148,7 @@ def _unreachable(service: SwarmService, wanted: str | None, reach: _Reach) -> Co
         return conditions.network_not_joined(wanted, joined=sorted({*service.networks.values()}))
     addresses = [*service.virtual_ips, *(address for task in service.tasks for address in task.addresses)]
     everywhere = _Reach(reach.shared, None)
-    shared = {service.networks.get(str(each.network), "") for each in addresses if everywhere.first((each,))}
+    shared = {service.networks.get(network_of(each), "") for each in addresses if everywhere.first((each,))}
     return conditions.network_without_proxy(wanted, shared=sorted(filter(None, shared)))
 
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from ipaddress import ip_interface
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from pathlib import Path
 
 import ifaddr
@@ -18,7 +18,6 @@ from controller.own_apis import ApiNames
 from controller.resolving import HostResolver
 from controller.template_folder import TemplateFolder
 from models.settings import ProxySettings
-from models.snapshot import Interface
 
 log = structlog.get_logger()
 
@@ -26,7 +25,7 @@ _LARGEST_SECRET = 512 * 1024
 """Bytes; Swarm allows 500 kB (Docker API ``POST /secrets/create``)."""
 
 
-def own_interfaces() -> tuple[Interface, ...]:
+def own_interfaces() -> tuple[IPv4Interface | IPv6Interface, ...]:
     """Return the addresses of this machine (or container) with their networks, loopback included, sorted."""
     found = set()
     for adapter in ifaddr.get_adapters():

@@ -8,18 +8,15 @@ may contain passwords), so it must not be logged or shown.
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from ipaddress import IPv4Interface, IPv6Interface
 from typing import Annotated, Literal
 
 from pydantic import Field
-from pydantic.dataclasses import dataclass
 
 from models.base import Frozen
-
-Interface = IPv4Interface | IPv6Interface
-"""An address with the prefix length of its network, for example ``10.0.1.5/24``."""
+from models.interface import Interface
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 

@@ -5,7 +5,7 @@ A plain ``service("web")`` is reachable as ``/web``, has one running task, and a
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 from controller.desired import build_desired
@@ -59,7 +59,7 @@ def task(
         slot=slot,
         node=node,
         state=state,
-        addresses=(ip_interface(address or f"10.0.1.{100 + slot}/24"),),
+        addresses=(address or f"10.0.1.{100 + slot}/24",),
     )
 
 
@@ -82,7 +82,7 @@ def service(
         created_at=BORN + timedelta(seconds=younger),
         labels=df(given),
         tasks=tuple(task(slot) for slot in range(1, tasks + 1)) if isinstance(tasks, int) else tuple(tasks),
-        virtual_ips=tuple(ip_interface(address) for address in vips),
+        virtual_ips=tuple(vips),
         **more,
     )
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import structlog
 
 from controller.errors import SourceUnavailableError
+from models.interface import address_of, network_of
 from models.reading import PREFIX
 from models.snapshot import Snapshot, SwarmService
 
@@ -60,6 +61,6 @@ def _places(service: SwarmService, hostnames: Hostnames, *, with_addresses: bool
     for task in service.tasks:
         if task.state != "running" or task.node not in hostnames:
             continue
-        addresses = [str(each.ip) for each in task.addresses if str(each.network) in networks]
+        addresses = [address_of(each) for each in task.addresses if network_of(each) in networks]
         if addresses or not with_addresses:
             yield hostnames[task.node], addresses[-1] if with_addresses else "", task.node

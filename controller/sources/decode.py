@@ -9,13 +9,13 @@ what it wants (``Spec.Labels``) is needed; every other part may be missing or od
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from ipaddress import ip_interface
 from typing import Literal, NamedTuple
 
 from pydantic_core import from_json
 
 from controller.sources.objects import Objects, objects_of
-from models.snapshot import EPOCH, Interface, Snapshot, SwarmService, Task
+from models.interface import address_of, interface, network_of
+from models.snapshot import EPOCH, Snapshot, SwarmService, Task
 from models.tables import Derived, Gathered, Latest, Table
 
 NOTIFY_LABEL = "com.df.notify"
@@ -36,7 +36,7 @@ class _VirtualIp(NamedTuple):
     """A virtual IP, with the network that it is in by id and in CIDR form."""
 
     network_id: str
-    address: Interface
+    address: str
     network: str
 
 
@@ -72,7 +72,7 @@ class _Attachment(NamedTuple):
 
     network_id: str
     name: str
-    addresses: tuple[Interface, ...]
+    addresses: tuple[str, ...]
 
 
 class _TaskPart(NamedTuple):
@@ -180,7 +180,7 @@ def decode_addresses(tasks: bytes) -> frozenset[str]:
         ValueError: the answer is not a list of objects.
     """
     items = objects_of(from_json(tasks))
-    return frozenset(str(address.ip) for item in items for each in _attachments(item) for address in each.addresses)
+    return frozenset(address_of(address) for item in items for each in _attachments(item) for address in each.addresses)
 
 
 def decode_nodes(nodes: bytes) -> tuple[dict[str, str], ...]:
@@ -290,7 +290,7 @@ def _endpoint_mode(item: Mapping[str, object]) -> Literal["vip", "dnsrr"]:
 def _virtual_ips(item: Mapping[str, object]) -> Iterable[_VirtualIp]:
     for entry in _list(_dig(item, "Endpoint", "VirtualIPs")):
         for address in _interfaces([_dig(entry, "Addr")]):
-            yield _VirtualIp(_text(_dig(entry, "NetworkID")), address, str(address.network))
+            yield _VirtualIp(_text(_dig(entry, "NetworkID")), address, network_of(address))
 
 
 def _ingress_networks(task: Mapping[str, object]) -> frozenset[str]:
@@ -322,7 +322,7 @@ def _task_part(item: Mapping[str, object]) -> _TaskPart:
         task,
         _ingress_networks(item),
         names=tuple((each.network_id, each.name) for each in named if each.network_id),
-        networks=tuple((str(address.network), each.name) for each in named for address in each.addresses),
+        networks=tuple((network_of(address), each.name) for each in named for address in each.addresses),
     )
 
 
@@ -335,11 +335,11 @@ def _attachments(item: Mapping[str, object]) -> Iterable[_Attachment]:
             yield _Attachment(_text(_dig(network, "ID")), _text(_dig(network, "Spec", "Name")), addresses)
 
 
-def _interfaces(values: Iterable[object]) -> Iterable[Interface]:
+def _interfaces(values: Iterable[object]) -> Iterable[str]:
     """Those of the values that are addresses; Docker leaves them empty until they are allocated."""
     for value in values:
         try:
-            yield ip_interface(_text(value))
+            yield interface(_text(value))
         except ValueError:
             continue
 

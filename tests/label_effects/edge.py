@@ -12,7 +12,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 
 from builders import MACHINE, service, snapshot
@@ -258,7 +258,7 @@ def behind(origin: Origin, labels: dict[str, str] | None = None, *, name: str = 
 def tasks_at(addresses: Iterable[str]) -> tuple[Task, ...]:
     """Return running tasks at addresses."""
     return tuple(
-        Task(id=f"task{slot}", slot=slot, addresses=(ip_interface(f"{address}/8"),))
+        Task(id=f"task{slot}", slot=slot, addresses=(f"{address}/8",))
         for slot, address in enumerate(addresses, start=1)
     )
 

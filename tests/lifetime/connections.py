@@ -16,6 +16,7 @@ from routing.matching import fits as fits_domain
 from controller.judging import Candidate
 from controller.pem import split_pem
 from models.certificates import Certificate
+from models.interface import address_of
 from models.service import Destination
 
 PROXY = "the proxy"
@@ -163,7 +164,7 @@ def _name_rank(name: str) -> tuple[object, ...]:
 def _group_servers(candidate: Candidate, destination: Destination) -> frozenset[str]:
     (way,) = candidate.form.ways(destination)
     if destination.balancing.service_group:
-        return frozenset(f"{task.addresses[0].ip}:{way.port}" for task in candidate.swarm.tasks)
+        return frozenset(f"{address_of(task.addresses[0])}:{way.port}" for task in candidate.swarm.tasks)
     return servers_of(candidate, destination, way)
 
 

@@ -15,6 +15,7 @@ from routing.matching import fits as fits_domain
 from routing.matching import normal_host
 
 from controller.judging import Candidate
+from models.interface import address_of
 from models.service import Destination, Way
 
 CHALLENGE = "/.well-known/acme-challenge"
@@ -226,9 +227,9 @@ def _redirects(candidates: Iterable[Candidate]) -> dict[str, str]:
 
 def servers_of(candidate: Candidate, destination: Destination, way: Way) -> frozenset[str]:
     """Return the addresses and ports of the servers that answer."""
-    tasks = [str(task.addresses[0].ip) for task in candidate.swarm.tasks]
+    tasks = [address_of(task.addresses[0]) for task in candidate.swarm.tasks]
     if tasks and not destination.balancing.by_task:
-        tasks = [str(candidate.swarm.virtual_ips[0].ip)]
+        tasks = [address_of(candidate.swarm.virtual_ips[0])]
     return frozenset(f"{address}:{way.port}" for address in tasks)
 
 

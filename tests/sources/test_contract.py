@@ -15,6 +15,7 @@ from fakes.fake_docker import FakeDocker
 from sources.watched import watching
 
 from controller.sources.docker_api import DockerSource
+from models.interface import address_of, network_of
 from models.snapshot import Snapshot, SwarmService
 
 NOTIFY = "com.df.notify=true"
@@ -204,7 +205,7 @@ async def test_a_pending_task_is_awaited(engine: Engine, source: DockerSource, n
             await asyncio.sleep(0.1)
     service = await found(source, name)
     assert [(task.slot, task.state) for task in service.tasks] == [(1, "pending"), (2, "pending")]
-    assert service.networks == {str(service.virtual_ips[0].network): engine.network}
+    assert service.networks == {network_of(service.virtual_ips[0]): engine.network}
     assert (await source.snapshot()).unsettled
 
 
@@ -226,9 +227,9 @@ async def test_running_tasks_have_addresses_and_go_when_they_are_not_wanted(
     (virtual,) = service.virtual_ips
     addresses = [address for task in service.tasks for address in task.addresses]
     assert len(set(addresses)) == 2
-    assert all(address.network == virtual.network for address in addresses)
-    assert service.networks == {str(virtual.network): engine.network}
-    assert await source.proxy_addresses(name) == {str(address.ip) for address in addresses}
+    assert all(network_of(address) == network_of(virtual) for address in addresses)
+    assert service.networks == {network_of(virtual): engine.network}
+    assert await source.proxy_addresses(name) == {address_of(address) for address in addresses}
     assert await source.proxy_addresses(name[:-1]) == frozenset()
     engine.scale(name, 1)
     async with asyncio.timeout(20):
