@@ -4,9 +4,13 @@ A proxy that starts need not wait for what only other commands need.
 """
 
 import gc
+import os
+import sys
 from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
-from typing import Annotated, Any
+from types import ModuleType
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -26,18 +30,35 @@ _MODULES = {
     "migrate": "files",
 }
 """Commands in the order in which they are told, each with the module in `controller.commands` that has its function."""
+_ROLES = ("proxy", "listener")
 _SETTINGS: dict[str, dict[str, Any]] = {"init": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
 
 
 def function_of(command: str) -> Callable[..., Any]:
     """Return the function of a command."""
-    gc.disable()  # all that is imported stays
-    try:
+    with _only_what_is_needed(command):
         module = import_module(f"controller.commands.{_MODULES[command]}")
-    finally:
-        gc.enable()
     function: Callable[..., Any] = getattr(module, command)
     return function
+
+
+@contextmanager
+def _only_what_is_needed(command: str) -> Iterator[None]:
+    """Have nothing imported, and nothing done meanwhile, that only takes time.
+
+    Pydantic would look through all packages for plugins to it, and a role shows nothing with Rich, which structlog
+    would have for its own.
+    """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    absent = {"rich": cast("ModuleType", None)} if command in _ROLES and "rich" not in sys.modules else {}
+    sys.modules.update(absent)
+    gc.disable()  # all that is imported stays
+    try:
+        yield
+    finally:
+        gc.enable()
+        for name in absent:
+            del sys.modules[name]
 
 
 class _Commands(MutableMapping[str, Any]):

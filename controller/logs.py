@@ -10,9 +10,7 @@ import structlog
 def set_up_logs(*, level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
     """Configure structlog for the whole process."""
     pretty = form == "text" or (form == "auto" and sys.stderr.isatty())
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if pretty else structlog.processors.JSONRenderer()
-    )
+    renderer: structlog.typing.Processor = _on_a_terminal() if pretty else structlog.processors.JSONRenderer()
     processors: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -26,3 +24,8 @@ def set_up_logs(*, level: str = "info", form: Literal["auto", "json", "text"] = 
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _on_a_terminal() -> structlog.dev.ConsoleRenderer:
+    """Return what makes lines for people; tracebacks are without local variables, for these may hold passwords."""
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
