@@ -272,7 +272,9 @@ class _Reader:
 
         Whether one is an own label of a destination or a bare one that several take, it need have an effect once only.
         """
-        for (name, index), label in sorted(self.written.items()):
+        all_modes = {each.matching.req_mode for each in destinations}
+        suspects = (item for item in self.written.items() if not all_modes.issubset(TABLE[item[0][0]].label.modes))
+        for (name, index), label in sorted(suspects):
             row = TABLE[name]
             taking = [each for each in destinations if self._source(row, each.index) == index]
             modes = dict.fromkeys(each.matching.req_mode for each in taking)

@@ -13,6 +13,7 @@ so a new step given the whole world is the plain way to the same result.
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -231,21 +232,23 @@ class Derived(Generic[K, V]):
     def __init__(self, function: Callable[..., V | None]) -> None:
         self._function = function
         self._sources: tuple[Mapping[K, Any], ...] = ()
-        self._again: set[K] = set()
+        self._again: dict[K, None] = {}
         self._table: Table[K, V] = Table()
 
     def __call__(self, *sources: Mapping[K, Any], again: Iterable[K] = ()) -> Table[K, V]:
         """Return the table; ``again`` are keys to be worked out even if their entries are what they were."""
         before = self._sources or (_NOTHING,) * len(sources)
-        self._again.update(again)
-        changed = self._again.union(*map(changed_keys, before, sources))
+        self._again.update(dict.fromkeys(again))
+        # In the order of the tables and not of a set: the other one jumps through memory, and is to be sorted again.
+        changed = dict.fromkeys(chain(self._again, *map(changed_keys, before, sources)))
         self._table = self._table.revised(dict(self._made_of(changed, sources)))
-        self._sources, self._again = sources, set()
+        self._sources, self._again = sources, {}
         return self._table
 
     def _made_of(self, keys: Collection[K], sources: Sequence[Mapping[K, Any]]) -> Iterator[tuple[K, V | None]]:
         function = self._function
-        for key, *entries in zip(keys, *(map(_look_up(each), keys) for each in sources), strict=True):
+        rows = zip(*(map(_look_up(each), keys) for each in sources), strict=True)
+        for key, entries in zip(keys, rows, strict=True):
             for entry in entries:
                 if entry is not None:
                     yield key, function(*entries)
@@ -276,7 +279,7 @@ class Gathered(Generic[K, V, G, T]):
         self._is_any = settle is any_of
         self._source: Mapping[K, Any] = _NOTHING
         self._gathered: dict[G, tuple[K, T] | dict[K, T]] = {}
-        self._unsettled: set[G] = set()
+        self._unsettled: dict[G, None] = {}
         self._table: Table[G, V] = Table()
 
     def __call__(self, source: Mapping[K, Any]) -> Table[G, V]:
@@ -288,7 +291,7 @@ class Gathered(Generic[K, V, G, T]):
                 self._take_over(contributor, before, after)
         self._source = source
         self._table = self._table.revised({key: self._settled(key) for key in self._unsettled})
-        self._unsettled = set()
+        self._unsettled = {}
         return self._table
 
     def _given_by(self, source: Mapping[K, Any], contributors: Iterable[K]) -> list[Mapping[G, T]]:
@@ -298,12 +301,12 @@ class Gathered(Generic[K, V, G, T]):
 
     def _take_over(self, contributor: K, before: Mapping[G, T], after: Mapping[G, T]) -> None:
         """Take over what an entry contributes now, and note the keys for which that is something else."""
-        changed = changed_keys(before, after)
-        self._unsettled.update(changed)
-        for key in changed:
-            gathered = self._gathered.get(key)
+        unsettled, all_gathered = self._unsettled, self._gathered
+        for key in changed_keys(before, after) if before else after:
+            unsettled[key] = None
+            gathered = all_gathered.get(key)
             if gathered is None:
-                self._gathered[key] = (contributor, after[key])
+                all_gathered[key] = (contributor, after[key])
                 continue
             if isinstance(gathered, tuple):  # most have one contributor, for whom a mapping would be a waste
                 gathered = dict((gathered,))
