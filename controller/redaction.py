@@ -1,7 +1,8 @@
 """What may be shown of a configuration, and of HAProxy's words about it: everything but what may be secret. Pure."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from models.credentials import may_be_shown
 
@@ -40,7 +41,9 @@ def redacted(configuration: str) -> str:
 
     Of such a line, from a label or a variable, the first word is left; a comment above says how many there are.
     """
-    return "\n".join(shown + (f" {HIDDEN}" if hidden else "") for shown, hidden in _parts(configuration))
+    return "\n".join(
+        shown + (f" {HIDDEN}" if hidden else "") for shown, hidden in map(_divided, _pieces(configuration))
+    )
 
 
 def redacted_labels(labels: Mapping[str, str]) -> dict[str, str]:
@@ -54,9 +57,10 @@ def redacted_words(words: str, configuration: str) -> str:
     HAProxy repeats what it does not like. Numbers and words in small letters, as its own are, stay, as do very short
     ones: unless they are in quotes, as what it repeats is, and of a line whose value is a secret for certain.
     """
+    suspects = [piece for piece in _pieces(configuration) if piece.patterns]
     secrets = {
         part
-        for _, hidden in _parts(configuration)
+        for _, hidden in map(_divided, suspects)
         if hidden
         for pattern in (_BETWEEN_WORDS, _BETWEEN_PARTS)
         for part in pattern.split(hidden)
@@ -64,32 +68,41 @@ def redacted_words(words: str, configuration: str) -> str:
     }
     for secret in sorted(secrets, key=lambda text: (-len(text), text)):
         words = words.replace(secret, HIDDEN)
-    if _QUOTED.search(words) and (plain := _plain_secrets(configuration)):
+    if _QUOTED.search(words) and (plain := _plain_secrets(piece.text for piece in suspects)):
         some = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, sorted(plain, key=len, reverse=True)))})(?![\w-])")
         words = _QUOTED.sub(lambda quoted: some.sub(HIDDEN, quoted[0]), words)
     return words
 
 
-def _plain_secrets(configuration: str) -> set[str]:
+def _plain_secrets(lines: Iterable[str]) -> set[str]:
     """Return the parts of secret values that look like words of HAProxy's own."""
-    lines = (suspect["line"] for suspect in _SUSPECT.finditer(f"\n{configuration}"))
     hidden = (match["hidden"] for line in lines for pattern in _SECRETS if (match := pattern.fullmatch(line)))
     parts = {part for text in hidden for part in _BETWEEN_PARTS.split(text)}
     return {part for part in parts if part and (len(part) < _SHORTEST or _PLAIN.fullmatch(part))} - _CONDITION
 
 
-def _parts(configuration: str) -> Iterator[tuple[str, str]]:
-    """Divide each line into what is shown and what is not; lines that hide nothing come together."""
+class _Piece(NamedTuple):
+    """A line, with the patterns of what it may hide; or without any, for it hides nothing, and likewise several."""
+
+    text: str
+    patterns: tuple[re.Pattern[str], ...] = ()
+
+
+def _pieces(configuration: str) -> Iterator[_Piece]:
     text = f"\n{configuration}"
     place, written = 0, 0
     while found := (_LINE if written else _SUSPECT).search(text, place):
         if place < found.start():
-            yield text[place + 1 : found.start()], ""
+            yield _Piece(text[place + 1 : found.start()])
         line, place = found["line"], found.end()
-        patterns = (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS
-        match = next(filter(None, (pattern.fullmatch(line) for pattern in patterns)), None)
-        yield (match["shown"], match["hidden"]) if match else (line, "")
+        yield _Piece(line, (_WRITTEN_BY_SOMEBODY,) if written else _SECRETS)
         note = _NOTE.fullmatch(line)
         written = int(note["count"]) if note else max(0, written - 1)
     if place < len(text):
-        yield text[place + 1 :], ""
+        yield _Piece(text[place + 1 :])
+
+
+def _divided(piece: _Piece) -> tuple[str, str]:
+    """Divide a piece into what is shown and what is not."""
+    match = next(filter(None, (pattern.fullmatch(piece.text) for pattern in piece.patterns)), None)
+    return (match["shown"], match["hidden"]) if match else (piece.text, "")

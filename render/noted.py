@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 _NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
 
+_FIRST_NOTE = re.compile(rf"\n{_NOTE.pattern}(?=\n)")
+
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
@@ -13,6 +15,12 @@ class Ownership:
 
     owners: Mapping[int, tuple[str, ...]]
     variables: Mapping[int, str]
+
+
+def split_at_note(text: str) -> tuple[str, str]:
+    """Divide a text before the first line that says who has written those that follow; with it if there is none."""
+    note = _FIRST_NOTE.search(text)
+    return (text[: note.start()], text[note.start() :]) if note else (text, "")
 
 
 def service_noted(line: str) -> str | None:

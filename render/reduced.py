@@ -1,5 +1,10 @@
-"""A part of a configuration: what is for all, and the lines of some services, to ask HAProxy about these alone."""
+"""A part of a configuration: what is for all, and the lines of some services, to ask HAProxy about these alone.
 
+Most rules of a profile are those of all others, and reading them is most of HAProxy's work. So it is asked about each
+rule once: one that an earlier profile has is left out, since it would say the same of it.
+"""
+
+import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -7,13 +12,16 @@ from itertools import islice
 
 from render import records
 from render.files import Rendered
-from render.noted import service_noted
+from render.noted import service_noted, split_at_note
 from render.sections import Section, SectionKind
 
 _TO_ASK = Section(SectionKind.CORE, "questions", "\nglobal\n    httpclient.ssl.verify none\n")
 """Spares each question the loading of all the system's certificates (HAProxy 3.0 and later), half of what it takes."""
 _TELLING = frozenset({records.SPLITS})
 """Maps that tell whose lines are whose."""
+_RULES = ("http-request", "http-response", "http-after-response")
+_RULE = re.compile(rf" *(?:{'|'.join(_RULES)}) ")
+_ACL = re.compile(r" *acl (?P<name>\S+) ")
 
 
 def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
@@ -33,13 +41,37 @@ def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
 
 
 def _sections(rendered: Rendered, services: AbstractSet[str]) -> Iterator[Section]:
-    first = 1
+    first, asked = 1, set[str]()
     for section, block in zip(rendered.sections, rendered.blocks, strict=False):
         if not block.owners:
             yield replace(section, text=_text(block.text, first, rendered.owners, services))
         elif not services.isdisjoint(block.owners):
-            yield replace(section, owners=block.owners)
+            is_profile = section.kind is SectionKind.PROFILE
+            text = _without_asked(section.text, asked) if is_profile else section.text
+            yield replace(section, text=text, owners=block.owners)
         first += block.text.count("\n") + 1
+
+
+def _without_asked(text: str, asked: set[str]) -> str:
+    """Return a profile without the rules that have been ``asked`` about, and without ACLs that only these need.
+
+    The first rule of each kind stays, for HAProxy has something to say of their order; and so does all that somebody in
+    particular has written, with the comment that counts its lines.
+    """
+    common, written = split_at_note(text)
+    firsts = {_first(kind, common) for kind in _RULES}
+    kept = [line for line in common.split("\n") if line not in asked or line in firsts]
+    asked.update(line for line in kept if _RULE.match(line))
+    words = {word.lstrip("!") for line in (*kept, written) if not _ACL.match(line) for word in line.split()}
+    needed = (line for line in kept if (acl := _ACL.match(line)) is None or acl["name"] in words)
+    return "\n".join(needed) + written
+
+
+def _first(kind: str, text: str) -> str:
+    """Return the first line of a kind; empty if there is none."""
+    begin = text.find(f"\n    {kind} ") + 1
+    end = text.find("\n", begin)
+    return text[begin : end if end >= 0 else None] if begin else ""
 
 
 def _text(text: str, first: int, owners: Mapping[int, tuple[str, ...]], services: AbstractSet[str]) -> str:
