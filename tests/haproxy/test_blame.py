@@ -95,6 +95,20 @@ WORLD = rendered_of(
 )
 
 
+def test_a_question_has_what_all_profiles_have_once() -> None:
+    """And what is each one's own in each; an ACL is where it is needed."""
+    asked = reduced(WORLD, NAMES).config.split("\n")
+    auth = "    http-request auth if asks_login "
+    assert WORLD.config.count(auth) > MANY
+    assert sum(line.startswith(auth) for line in asked) == 2, "in one of theirs, and in the one of plain services"
+    for own in ("    http-request set-var(txn.options) ", "    http-request set-header X-Own "):
+        assert sum(line.startswith(own) for line in asked) >= MANY
+    for profile in "\n".join(asked).split("\ndefaults http-")[1:]:
+        acls = {line.split()[1] for line in profile.split("\n") if line.startswith("    acl ")}
+        others = " ".join(line for line in profile.split("\n") if not line.startswith("    acl "))
+        assert all(acl in others for acl in acls)
+
+
 class Checking:
     """Refuses configurations with the lines of bad services, naming none of them but ``named``; counts questions."""
 
