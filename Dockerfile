@@ -33,6 +33,7 @@ RUN /tools/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-d
     && find . -type d \( -name tests -o -name testing \) -prune -exec rm -r {} + \
     # Compiled beforehand, since at run time nothing can be written. Of the highlighter for terminals one language is used, if any.
     && PYTHONHASHSEED=0 python3 -m compileall -q --invalidation-mode unchecked-hash -x 'pygments/(lexers|styles)/' . \
+    && PYTHONHASHSEED=0 /opt/swarmgate/bin/python -c 'from render.environment import compile_all; compile_all()' \
     # The folders above it are copied with it, for those that a copy makes bear the time of that.
     && mkdir -p /image/opt && mv /opt/swarmgate /image/opt \
     && find /image -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
