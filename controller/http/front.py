@@ -13,6 +13,8 @@ from controller.asked import PATH, Word
 from controller.http.answers.probes import Readiness
 from controller.http.showing import health, ready
 
+_READING = frozenset({"GET", "HEAD"})
+
 
 class Front:
     """An application that stands before another one; who asks for that one waits until it is there."""
@@ -34,7 +36,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        app = self._at_once(scope["path"]) if scope["type"] == "http" else None
+        app = self._at_once(scope["path"]) if scope["type"] == "http" and scope["method"] in _READING else None
         if app is None:
             app = await asyncio.shield(self._app)
         await app(scope, receive, send)

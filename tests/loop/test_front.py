@@ -5,7 +5,7 @@ import asyncio
 import httpx
 from starlette.responses import PlainTextResponse
 
-from controller.asked import PATH, Word
+from controller.asked import PATH, Word, digest_of
 from controller.http.answers.probes import Readiness
 from controller.http.front import Front
 
@@ -36,3 +36,13 @@ async def test_all_else_waits_for_the_api_which_then_answers_probes_too() -> Non
         front.open(PlainTextResponse("the API"), lambda: None)
         assert (await waiting).text == "the API"
         assert (await client.get("/readyz")).text == "the API"
+
+
+async def test_only_who_reads_is_answered_at_once() -> None:
+    word = Word()
+    front = Front(word, lambda: NOT_YET)
+    front.open(PlainTextResponse("the API"), lambda: None)
+    async with asking(front) as client:
+        path = f"{PATH}/{digest_of(word.text)}"
+        assert (await client.get(path)).json() == {"status": "ok"}
+        assert (await client.post(path)).text == "the API"
