@@ -1,13 +1,15 @@
 """``swarmgate proxy`` on a stack file: what a user sees through HAProxy, in the API and in the log."""
 
+import asyncio
 import os
-import re
 import signal
+import socket
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
+from haproxy.loopback import Slowness, http_server
 from roles.conftest import MakeProxy
 from roles.processes import Proxy, eventually, plain, put
 
@@ -154,18 +156,31 @@ def test_a_killed_haproxy_is_started_again(proxy: Proxy) -> None:
     eventually(lambda: proxy.status("/web") == 200, "it serves")
 
 
-def test_sigterm_drains(proxy: Proxy) -> None:
-    """A request that is being answered is answered to its end; then everything is gone."""
+def test_sigterm_drains(proxy: Proxy, stack_file: Path) -> None:
+    """A request that is being answered is answered to its end, and no other is taken; then everything is gone."""
     answers: list[str] = []
-    asking = threading.Thread(target=lambda: answers.append(proxy.through("/web/slow").text))
-    asking.start()
-    busy = re.compile(r"^web-be\d+_0,BACKEND,\d*,\d*,1,", re.MULTILINE)
-    eventually(lambda: busy.search(proxy.get("/v1/docker-flow-proxy/metrics").text), "the request is on its way")
+    slowness = Slowness()
+    with http_server("drained", slowness) as backend:
+        put(stack_file, {"web": plain(backend, "/web")})
+        eventually(lambda: proxy.through("/web").text == "drained", "it is asked")
+        asking = threading.Thread(target=lambda: answers.append(proxy.through("/web/slow").text))
+        asking.start()
+        asyncio.run(slowness.until_asked())
 
-    assert proxy.send(signal.SIGTERM) == 0
-    asking.join()
-    assert answers == ["hello, world!"]
+        assert proxy.process is not None
+        proxy.process.send_signal(signal.SIGTERM)
+        eventually(lambda: is_refused(proxy.http), "nobody else is let in")
+        slowness.let_go()
+        asking.join()
+        assert answers == ["drained"]
+        assert proxy.process.wait(20) == 0
     assert proxy.master == 0
+
+
+def is_refused(port: int) -> bool:
+    """Return whether nobody listens at a port."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_second_controller_on_the_same_state_is_refused(
