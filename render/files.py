@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 from models.observed import ObservedServer
@@ -113,6 +114,12 @@ class Rendered:
             ),
             *(Block(backend.text, (backend.owner,)) for backend in self.backends.values()),
         )
+
+    @cached_property
+    def first_lines(self) -> tuple[int, ...]:
+        """The number of the first line of each piece."""
+        counts = (block.text.count("\n") + 1 for block in self.blocks)  # they are joined by one more line break
+        return tuple(accumulate(counts, initial=1))[:-1]
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""

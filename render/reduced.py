@@ -41,15 +41,14 @@ def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
 
 
 def _sections(rendered: Rendered, services: AbstractSet[str]) -> Iterator[Section]:
-    first, asked = 1, set[str]()
-    for section, block in zip(rendered.sections, rendered.blocks, strict=False):
+    asked = set[str]()
+    for section, block, first in zip(rendered.sections, rendered.blocks, rendered.first_lines, strict=False):
         if not block.owners:
             yield replace(section, text=_text(block.text, first, rendered.owners, services))
         elif not services.isdisjoint(block.owners):
             is_profile = section.kind is SectionKind.PROFILE
             text = _without_asked(section.text, asked) if is_profile else section.text
             yield replace(section, text=text, owners=block.owners)
-        first += block.text.count("\n") + 1
 
 
 def _without_asked(text: str, asked: set[str]) -> str:
