@@ -109,6 +109,11 @@ class SnapshotDecoder:
         self._networks: tuple[Mapping[str, bool], Mapping[str, str]] = ({}, {})
         self._snapshot = Latest(_snapshot)
 
+    @property
+    def bodies(self) -> tuple[bytes, bytes]:
+        """The last two answers about everything, as far as the next ones are compared with them."""
+        return self._services.body, self._tasks.body
+
     def decode(self, services: bytes, tasks: bytes) -> Snapshot:
         """Decode two answers.
 

@@ -223,8 +223,9 @@ class DockerSource(HealthRecord):
         # created or removed without tasks. Neither lasts: each such change is an event of its own, so that a
         # reading that began after it follows. Services come first so that the tasks, which nothing tells us
         # about, are the fresher part.
-        services = connection.read("/services", self._opted_in, deadline=deadline)
-        tasks = connection.read("/tasks", _RUNNING, deadline=deadline)
+        known_services, known_tasks = self._decoder.bodies
+        services = connection.read("/services", self._opted_in, deadline=deadline, known=known_services)
+        tasks = connection.read("/tasks", _RUNNING, deadline=deadline, known=known_tasks)
         if self._with_declared:
             self._configs = connection.read("/configs", _KEPT, deadline=deadline)
         return self._decoder.decode(services, tasks)

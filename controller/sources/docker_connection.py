@@ -34,7 +34,8 @@ _FAULTS = (
     TypeError,
     KeyError,
 )
-_CHUNK = 1 << 18
+_CHUNK = 1 << 17
+"""Bytes that are taken in at once: much of an answer, and few enough for memory that was used before."""
 _MOST_BYTES = 1 << 30
 """No Swarm is that large: an answer beyond it has no end."""
 
@@ -54,15 +55,17 @@ class DockerConnection:
         self._response: requests.Response | None = None
         self._aborted = False
 
-    def read(self, path: str, filters: Filters, *, deadline: float) -> bytes:
+    def read(self, path: str, filters: Filters, *, deadline: float, known: bytes = b"") -> bytes:
         """The body of the answer to ``GET path``, whole and not yet decoded; ``deadline`` is in monotonic seconds.
+
+        It is the very object that is ``known`` if it is the same: megabytes that seldom change are not kept twice.
 
         Raises:
             SourceUnavailableError: there is none, it is not a success, or it did not end in time.
         """
         with _explained(self):
             api = self._connected(deadline - time.monotonic())
-            return self._whole(api, f"/v{api.api_version}{path}", filters, deadline=deadline)
+            return self._whole(api, f"/v{api.api_version}{path}", filters, deadline=deadline, known=known)
 
     def follow(self, path: str, filters: Filters, *, on_event: Callable[[str], None], silence: float) -> None:
         """Call ``on_event`` with ``""`` once connected, then with each line of the endless answer to ``GET path``.
@@ -119,17 +122,24 @@ class DockerConnection:
         if api is not None:
             api.close()
 
-    def _whole(self, api: APIClient, path: str, filters: Filters, *, deadline: float) -> bytes:
-        """Return the body of the answer to ``GET path``."""
+    def _whole(self, api: APIClient, path: str, filters: Filters, *, deadline: float, known: bytes = b"") -> bytes:
+        """Return the body of the answer to ``GET path``, which is compared with what is known as it comes.
+
+        Engines end it with a line break, which is left out.
+        """
         response = self._get(api, path, filters, timeout=deadline - time.monotonic())
-        chunks, size = [], 0
+        chunks, same, size = [], 0, 0
         for chunk in response.iter_content(_CHUNK):
-            chunks.append(chunk)
             size += len(chunk)
+            if chunks or not known.startswith(chunk, same):
+                chunks.append(chunk)
+            else:
+                same = size
             if time.monotonic() > deadline or size > _MOST_BYTES:
                 raise TimeoutError("the answer does not end")
         self._response = None
-        return b"".join(chunks)
+        rest = b"".join(chunks).rstrip()
+        return known if known[same:] == rest else (known[:same] + rest).rstrip()
 
     def _get(self, api: APIClient, path: str, filters: Filters, *, timeout: float) -> requests.Response:
         response = api.get(

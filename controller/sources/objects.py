@@ -30,6 +30,11 @@ class Objects(Generic[T]):
         self._patched: set[str] = set()
         self.table: Table[str, T] = Table()
 
+    @property
+    def body(self) -> bytes:
+        """The last array; empty if the next one is of no use with it."""
+        return self._body or b""
+
     def decode(self, body: bytes) -> Table[str, T]:
         """Return what the objects were decoded to; what is equal to before is the very same.
 
