@@ -128,7 +128,8 @@ class DockerConnection:
         Engines end it with a line break, which is left out.
         """
         response = self._get(api, path, filters, timeout=deadline - time.monotonic())
-        chunks, same, size = [], 0, 0
+        chunks: list[bytes] = []
+        same = size = 0
         for chunk in response.iter_content(_CHUNK):
             size += len(chunk)
             if chunks or not known.startswith(chunk, same):
