@@ -114,11 +114,10 @@ def _stages(world: World, what: str) -> Curve:
 def _rows(kind: Kind, *, promised: bool) -> Iterator[Measurement]:
     name = f"{kind.what}, {kind.size:,} {kind.world}"
     limit = _LIMITS.get(kind.what) if promised else None
-    if kind.what == WHOLE:  # most of which is to wait for the engine to give out megabytes
-        yield Measurement(f"pass: {name}", kind.milliseconds, "ms", note=kind.note)
+    waits = kind.what == WHOLE  # most of the time, for the engine to give out megabytes
+    yield Measurement(f"pass: {name}", kind.milliseconds, "ms", None if waits else limit, note=kind.note)
+    if waits:
         yield Measurement(f"work in a pass: {name}", kind.work, "ms", limit, note="without waiting for the engine")
-    else:
-        yield Measurement(f"pass: {name}", kind.milliseconds, "ms", limit, note=kind.note)
     if not promised:
         return
     if kind.what in {NOTHING, WHOLE}:

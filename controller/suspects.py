@@ -39,8 +39,7 @@ class Suspects:
     def _lines(self) -> Mapping[str, list[str]]:
         """What is comparable of the lines of each service, by its name."""
         found: dict[str, list[str]] = {}
-        first = 1
-        for block in self.rendered.blocks:
+        for block, numbers in zip(self.rendered.blocks, self.rendered.line_numbers, strict=True):
             lines = block.text.split("\n")
             if block.owners:
                 has_own = "    server " in block.text or "backend " in block.text
@@ -48,9 +47,8 @@ class Suspects:
                 for service in block.owners:
                     found.setdefault(service, []).append(text)
             else:
-                for service, line in _owned_lines(lines, first, self.rendered.owners):
+                for service, line in _owned_lines(lines, numbers.start, self.rendered.owners):
                     found.setdefault(service, []).append(_comparable(line))
-            first += len(lines)
         return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise, starmap
 from typing import Literal
 
 from models.observed import ObservedServer
@@ -98,7 +98,9 @@ class Rendered:
         shared: dict[str, set[str]] = {}
         for slot, backend in self.maps.get(records.SPLITS, {}).items():
             shared.setdefault(slot.rpartition("#")[0], set()).update(owners.get(backend, ()))
-        return ownership_of(self.blocks, owners | {name: tuple(sorted(each)) for name, each in shared.items()})
+        return ownership_of(
+            self.blocks, self.line_numbers, owners | {name: tuple(sorted(each)) for name, each in shared.items()}
+        )
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -116,10 +118,10 @@ class Rendered:
         )
 
     @cached_property
-    def first_lines(self) -> tuple[int, ...]:
-        """The number of the first line of each piece."""
+    def line_numbers(self) -> tuple[range, ...]:
+        """The numbers of the lines of each piece."""
         counts = (block.text.count("\n") + 1 for block in self.blocks)  # they are joined by one more line break
-        return tuple(accumulate(counts, initial=1))[:-1]
+        return tuple(starmap(range, pairwise(accumulate(counts, initial=1))))
 
     def files(self) -> dict[str, bytes]:
         """Return the content of every file by its path relative to the configuration folder."""

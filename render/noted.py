@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _NOTE = re.compile(r"    # (?P<count>\d+) lines of (?P<kind>service|variable) (?P<name>\S+):")
-
 _FIRST_NOTE = re.compile(rf"\n{_NOTE.pattern}(?=\n)")
 
 
@@ -18,7 +17,7 @@ class Ownership:
 
 
 def split_at_note(text: str) -> tuple[str, str]:
-    """Divide a text before the first line that says who has written those that follow; with it if there is none."""
+    """Divide a text before the first line that says who has written those that follow; without one, behind its end."""
     note = _FIRST_NOTE.search(text)
     return (text[: note.start()], text[note.start() :]) if note else (text, "")
 

@@ -20,25 +20,26 @@ class Block:
     owners: tuple[str, ...] = ()
 
 
-def ownership_of(blocks: Sequence[Block], by_backend: Mapping[str, tuple[str, ...]]) -> Ownership:
-    """Find out whose the lines are; ``by_backend`` are the services of every backend."""
+def ownership_of(
+    blocks: Sequence[Block], line_numbers: Iterable[range], by_backend: Mapping[str, tuple[str, ...]]
+) -> Ownership:
+    """Find out whose the lines of blocks are, by their numbers; ``by_backend`` are the services of every backend."""
     if not blocks:
         return Ownership({}, {})
     noted = lines_noted_in(blocks[0].text)
-    owners = {**_owners(blocks, by_backend), **noted.owners}
+    owners = {**_owners(zip(blocks, line_numbers, strict=True), by_backend), **noted.owners}
     return Ownership({line: names for line, names in owners.items() if line not in noted.variables}, noted.variables)
 
 
-def _owners(blocks: Iterable[Block], by_backend: Mapping[str, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+def _owners(
+    blocks: Iterable[tuple[Block, range]], by_backend: Mapping[str, tuple[str, ...]]
+) -> dict[int, tuple[str, ...]]:
     owners: dict[int, tuple[str, ...]] = {}
-    line = 1
-    for block in blocks:
-        count = block.text.count("\n") + 1  # the blocks are joined by one more line break
+    for block, numbers in blocks:
         if block.owners:
-            owners.update(dict.fromkeys(range(line, line + count), block.owners))
+            owners.update(dict.fromkeys(numbers, block.owners))
         else:
-            owners.update(_rule_owners(line, block.text, by_backend))
-        line += count
+            owners.update(_rule_owners(numbers.start, block.text, by_backend))
     return owners
 
 

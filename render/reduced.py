@@ -42,9 +42,9 @@ def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
 
 def _sections(rendered: Rendered, services: AbstractSet[str]) -> Iterator[Section]:
     asked = set[str]()
-    for section, block, first in zip(rendered.sections, rendered.blocks, rendered.first_lines, strict=False):
+    for section, block, numbers in zip(rendered.sections, rendered.blocks, rendered.line_numbers, strict=False):
         if not block.owners:
-            yield replace(section, text=_text(block.text, first, rendered.owners, services))
+            yield replace(section, text=_text(block.text, numbers.start, rendered.owners, services))
         elif not services.isdisjoint(block.owners):
             is_profile = section.kind is SectionKind.PROFILE
             text = _without_asked(section.text, asked) if is_profile else section.text

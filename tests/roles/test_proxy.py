@@ -3,13 +3,12 @@
 import asyncio
 import os
 import signal
-import socket
 import threading
 from pathlib import Path
 
 import httpx
 import pytest
-from haproxy.loopback import Slowness, http_server
+from haproxy.loopback import Slowness, http_server, until_refused
 from roles.conftest import MakeProxy
 from roles.processes import Proxy, eventually, plain, put
 
@@ -169,18 +168,12 @@ def test_sigterm_drains(proxy: Proxy, stack_file: Path) -> None:
 
         assert proxy.process is not None
         proxy.process.send_signal(signal.SIGTERM)
-        eventually(lambda: is_refused(proxy.http), "nobody else is let in")
+        asyncio.run(until_refused(proxy.http))
         slowness.let_go()
         asking.join()
         assert answers == ["drained"]
         assert proxy.process.wait(20) == 0
     assert proxy.master == 0
-
-
-def is_refused(port: int) -> bool:
-    """Return whether nobody listens at a port."""
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_second_controller_on_the_same_state_is_refused(
