@@ -11,12 +11,12 @@ _NOTE = re.compile(r" +# (?P<count>\d+) lines of \S.*:")
 _WRITTEN_BY_SOMEBODY = re.compile(r"(?P<shown> *\S+)(?P<hidden> +\S.*)")
 _KINDS = ("request", "response", "after-response")
 _SUSPECTS = (
-    *("user ", "stats auth ", "# "),
+    *("user ", "stats auth ", r"# \d"),
     *(f"http-{kind} {verb}-header " for kind in _KINDS for verb in ("add", "set", "replace")),
 )
-"""What the lines begin with that have to be looked at closely: few of many thousand."""
+"""What the lines begin with that have to be looked at closely, as patterns: few of many thousand."""
 _LINE = re.compile(r"\n(?P<line>.*)")
-_SUSPECT = re.compile(rf"\n(?P<line> *(?:{'|'.join(map(re.escape, _SUSPECTS))}).*)")
+_SUSPECT = re.compile(rf"\n(?P<line> *(?:{'|'.join(_SUSPECTS)}).*)")
 _SECRETS = (
     re.compile(r"(?P<shown> *user \S+ (?:insecure-)?password)(?P<hidden> .+)"),
     re.compile(r"(?P<shown> *stats auth)(?P<hidden> .+)"),

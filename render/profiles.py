@@ -4,8 +4,8 @@ HAProxy 3.4 makes a backend at run time from such a section. They are named by t
 options share one, and a new service with known options needs no reload.
 """
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from types import ModuleType
 from typing import Any
@@ -24,6 +24,8 @@ SLOTS = ("options", "alone", "request", "response", "extra")
 
 ``alone`` is for what makes all that follows needless, as long as that is about options only.
 """
+_SERVER = "server"
+"""A slot of its own: what follows the address of a server."""
 
 _IN_MAPS = frozenset({"matching", "target", "traffic", "backend_tls"})
 """Families that become map entries and servers, or reach a profile in another form."""
@@ -38,22 +40,46 @@ class Profile:
     server_options: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What a backend is besides what labels say of it; templates know it as ``backend``.
+
+    Attributes:
+        users: the name of the list of users.
+        table: the name of the table where clients are counted.
+        cookie: what the cookie of sticky sessions is named.
+        template: the lines of the service's own template.
+    """
+
+    mode: str
+    closed: bool = False
+    users: str | None = None
+    table: str | None = None
+    cookie: str | None = None
+    behind_proxies: bool = False
+    template: tuple[str, ...] = ()
+    identity: ServerIdentity | None = None
+
+    @property
+    def authority(self) -> str | None:
+        """The name of the file with the authority that vouches for servers."""
+        return authority_file(self.identity) if self.identity else None
+
+
 def profile_of(backend: Backend, settings: ProxySettings) -> Profile:
     """Return the profile of a backend; equal options give equal profiles."""
-    families = _said(backend.destination)
     is_sticky = backend.mode == "http" and backend.destination.balancing.is_sticky
-    cookie = backend.service if is_sticky else None
-    users = backend.user_list
-    return _profile(
+    users = hashed_section(backend.user_list) if backend.user_list else None
+    kind = _Kind(
         backend.mode,
-        families,
-        users and hashed_section(users),
         backend.closed,
-        identity=backend.identity,
-        cookie=cookie,
+        users=users.name if users else None,
+        cookie=backend.service if is_sticky else None,
         behind_proxies=bool(settings.trusted_proxies),
         template=backend.template,
+        identity=backend.identity,
     )
+    return _profile(kind, _said(backend.destination), users)
 
 
 def authority_file(identity: ServerIdentity) -> str:
@@ -63,16 +89,13 @@ def authority_file(identity: ServerIdentity) -> str:
 
 def plain_profiles(settings: ProxySettings) -> tuple[Profile, ...]:
     """Return the profiles that are always loaded, so that the first plain service of a kind needs no reload."""
-    kinds = [(mode, closed) for mode in ("http", "tcp") for closed in (False, True)]
+    behind_proxies = bool(settings.trusted_proxies)
     return tuple(
         _profile(
-            mode,
-            _said(plain_destination(mode, settings.label_rules)),
-            None,
-            closed,
-            behind_proxies=bool(settings.trusted_proxies),
+            _Kind(mode, closed, behind_proxies=behind_proxies), _said(plain_destination(mode, settings.label_rules))
         )
-        for mode, closed in kinds
+        for mode in ("http", "tcp")
+        for closed in (False, True)
     )
 
 
@@ -85,88 +108,56 @@ def _said(destination: Destination) -> _Families:
     return tuple((name, family) for name, family in destination.said if name not in _IN_MAPS)
 
 
-def _all(said: _Families) -> _Families:
-    known = dict(said)
-    families = ((name, known.get(name, UNSAID[model])) for name, model in DESTINATION_FAMILIES.items())
-    return tuple((name, family) for name, family in families if name not in _IN_MAPS)
-
-
 @lru_cache(maxsize=4096)
-def _profile(
-    mode: str,
-    said: _Families,
-    users: Section | None,
-    closed: bool,  # noqa: FBT001 - cached
-    *,
-    identity: ServerIdentity | None = None,
-    cookie: str | None = None,
-    behind_proxies: bool = False,
-    template: tuple[str, ...] = (),
-) -> Profile:
-    families = _all(said)
-    table = _table_section(dict(families)["limits"])
-    context = {
-        "mode": mode,
-        "closed": closed,
-        "users": users.name if users else None,
-        "table": table.name if table else None,
-        "cookie": cookie,
-        "behind_proxies": behind_proxies,
-        "template": template,
-        "identity": identity,
-        "authority": authority_file(identity) if identity else None,
-    }
-    asked = tuple(context.items())
-    slots = {slot: _slot(slot, families, asked) for slot in SLOTS}
-    is_plain = (slots["request"], slots["extra"]) == _plain_rules(mode, context["users"])
-    lines = environment().get_template("profile.cfg.j2").render(context, slots=slots, plain=is_plain)
-    options = f"{_server_options(families, asked)} {_identity_options(identity, context['authority'])}".strip()
-    name = f"{mode}-{digest(lines + options)}"
+def _profile(kind: _Kind, said: _Families, users: Section | None = None) -> Profile:
+    if table := _table_section(dict(said).get("limits")):
+        kind = replace(kind, table=table.name)
+    fillings = {**_unsaid(kind), **{name: _filled(name, family, kind) for name, family in said}}
+    slots = _slots(fillings)
+    plain = _slots(_unsaid(_Kind(kind.mode, users=kind.users)))
+    is_plain = (slots["request"], slots["extra"]) == (plain["request"], plain["extra"])
+    lines = str(_layout().profile(kind, slots, is_plain))
+    options = _server_options((*_of_slot(_SERVER, fillings), str(_layout().server(kind))))
+    name = f"{kind.mode}-{digest(lines + options)}"
     section = Section(SectionKind.PROFILE, name, f"defaults {name} from base\n{lines}")
     return Profile(section, tuple(filter(None, (users, remembering_section() if users else None, table))), options)
 
 
+_Fillings = Mapping[str, Mapping[str, str]]
+"""What families fill slots with, by their names, in the order of their lines."""
+
+
 @lru_cache
-def _plain_rules(mode: str, users: str | None) -> tuple[str, str]:
-    """Return the rules of a backend that asks for nothing but what options say: requests', and those at the end."""
-    families, context = _all(()), (("mode", mode), ("users", users), ("template", ()))
-    return _slot("request", families, context), _slot("extra", families, context)
-
-
-_Context = tuple[tuple[str, Hashable], ...]
-"""What a backend is besides its families, as items of a dictionary."""
-
-
-def _slot(slot: str, families: _Families, context: _Context) -> str:
-    return "".join(_fillings(slot, families, context))
-
-
-def _fillings(slot: str, families: _Families, context: _Context) -> Iterator[str]:
-    return (_filling(slot, name, family, context) for name, family in families if _macro(name, slot))
+def _unsaid(kind: _Kind) -> _Fillings:
+    """Return what all families fill slots with of which labels say nothing."""
+    families = {name: UNSAID[model] for name, model in DESTINATION_FAMILIES.items() if name not in _IN_MAPS}
+    return {name: _filled(name, family, kind) for name, family in families.items()}
 
 
 @lru_cache(maxsize=4096)
-def _filling(slot: str, name: str, family: Family, context: _Context) -> str:
-    """Return what a family fills a slot with: often the same as for many others."""
-    return str(_macro(name, slot)(family, dict(context)))
+def _filled(name: str, family: Family, kind: _Kind) -> Mapping[str, str]:
+    """Return what a family fills slots with: often the same as for many others."""
+    macros = ((slot, getattr(_macros(name), slot, None)) for slot in (*SLOTS, _SERVER))
+    return {slot: str(macro(family, kind)) for slot, macro in macros if macro}
 
 
-def _server_options(families: _Families, context: _Context) -> str:
-    """Return what follows a server's address; what several families ask for is there once."""
-    fillings = (" ".join(filling.split()) for filling in _fillings("server", families, context))
-    return " ".join(dict.fromkeys(filter(None, fillings)))
+def _slots(fillings: _Fillings) -> dict[str, str]:
+    return {slot: "".join(_of_slot(slot, fillings)) for slot in SLOTS}
 
 
-@lru_cache
-def _identity_options(identity: ServerIdentity | None, authority: str | None) -> str:
-    text = environment().get_template("identity.cfg.j2").render(identity=identity, authority=authority)
-    return " ".join(text.split())
+def _of_slot(slot: str, fillings: _Fillings) -> Iterator[str]:
+    return (filled[slot] for filled in fillings.values() if slot in filled)
+
+
+def _server_options(fillings: Iterable[str]) -> str:
+    """Return what follows a server's address; what several ask for is there once."""
+    words = (" ".join(filling.split()) for filling in fillings)
+    return " ".join(dict.fromkeys(filter(None, words)))
 
 
 @cache
-def _macro(family: str, slot: str) -> Any:  # noqa: ANN401 - Jinja's macros are untyped
-    """Return the macro of a family's template for a slot, None if it never fills it."""
-    return getattr(_macros(family), slot, None)
+def _layout() -> ModuleType | Any:  # noqa: ANN401 - Jinja's template modules are untyped
+    return environment().get_template("profile.cfg.j2").module
 
 
 @lru_cache
@@ -174,7 +165,7 @@ def _macros(family: str) -> ModuleType | Any:  # noqa: ANN401 - Jinja's template
     return environment().get_template(f"labels/{family}.cfg.j2").module
 
 
-def _table_section(limits: Family) -> Section | None:
+def _table_section(limits: Family | None) -> Section | None:
     if not getattr(limits, "rate_limit", None):
         return None
     lines = str(_macros("limits").table(limits))

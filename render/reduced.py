@@ -4,7 +4,6 @@ Most rules of a profile are those of all others, and reading them is most of HAP
 rule once: one that an earlier profile has is left out, since it would say the same of it.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -20,8 +19,8 @@ _TO_ASK = Section(SectionKind.CORE, "questions", "\nglobal\n    httpclient.ssl.v
 _TELLING = frozenset({records.SPLITS})
 """Maps that tell whose lines are whose."""
 _RULES = ("http-request", "http-response", "http-after-response")
-_RULE = re.compile(rf" *(?:{'|'.join(_RULES)}) ")
-_ACL = re.compile(r" *acl (?P<name>\S+) ")
+_BEGINNINGS = tuple(f"    {kind} " for kind in _RULES)
+_ACL = "    acl "
 
 
 def reduced(rendered: Rendered, services: AbstractSet[str]) -> Rendered:
@@ -59,11 +58,11 @@ def _without_asked(text: str, asked: set[str]) -> str:
     """
     common, written = split_at_note(text)
     firsts = {_first(kind, common) for kind in _RULES}
-    kept = [line for line in common.split("\n") if line not in asked or line in firsts]
-    asked.update(line for line in kept if _RULE.match(line))
-    words = {word.lstrip("!") for line in (*kept, written) if not _ACL.match(line) for word in line.split()}
-    needed = (line for line in kept if (acl := _ACL.match(line)) is None or acl["name"] in words)
-    return "\n".join(needed) + written
+    lines = [line for line in common.split("\n") if line not in asked or line in firsts]
+    asked.update(line for line in lines if line.startswith(_BEGINNINGS))
+    others = "\n".join((*(line for line in lines if not line.startswith(_ACL)), written))
+    kept = (line for line in lines if not line.startswith(_ACL) or line.split(maxsplit=2)[1] in others)
+    return "\n".join(kept) + written
 
 
 def _first(kind: str, text: str) -> str:
