@@ -6,9 +6,9 @@ import httpx
 from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from controller.commands.common import unanswered
+from controller.commands.tables import folding_table
 from controller.dry_run import by_itself
 from controller.errors import PermanentError
 from controller.http.explaining import PATH
@@ -87,7 +87,7 @@ def _problems(found: Explanation) -> Iterator[str]:
 def _steps(found: Explanation) -> Iterator[RenderableType]:
     if not found.steps:
         return
-    table = Table("On the way", "What", "Asked for by", "Status")
+    table = folding_table("On the way", "What", "Asked for by", "Status")
     for step in found.steps:
         kind, colour = step.kind.value, _STEP_COLOURS.get(step.kind)
         shown = f"[{colour}]{kind}[/]" if colour else kind
@@ -98,7 +98,7 @@ def _steps(found: Explanation) -> Iterator[RenderableType]:
 def _rivals(found: Explanation) -> Iterator[RenderableType]:
     if not found.rivals:
         return
-    table = Table("Came close", "Route", "Why not")
+    table = folding_table("Came close", "Route", "Why not")
     for rival in found.rivals:
         table.add_row(escape(rival.service), escape(rival.route), escape(rival.message))
     yield table

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from controller.commands.tables import folding_table
 from models.labels._table import Row
 from models.reading import PREFIX
 from models.service import SPELLINGS, TABLE
@@ -45,9 +46,9 @@ def facts(row: Row) -> Mapping[str, Any]:
 
 def as_list() -> RenderableType:
     """Return all labels as a table, each in brief."""
-    table = Table(show_lines=True)
-    for title in ("Label", "Per destination (.N)", "Allowed", "Default", "Costs", "What it does"):
-        table.add_column(title)
+    table = folding_table(
+        "Label", "Per destination (.N)", "Allowed", "Default", "Costs", "What it does", show_lines=True
+    )
     for row in TABLE.values():
         indexed = "yes" if row.label.indexed else "no"
         costs = ": ".join(filter(None, (row.label.effect.value, row.label.why)))

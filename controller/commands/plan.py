@@ -8,10 +8,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.syntax import Syntax
-from rich.table import Table
 
 from controller.changes import Change, Plan, ReloadReason
 from controller.commands.render import shown_files
+from controller.commands.tables import folding_table
 from controller.dry_run import Made
 from controller.plan import make_plan
 from models.observed import Capability, Observed
@@ -109,7 +109,7 @@ def _refused(found: Planned) -> Iterator[str]:
 def _changes(plan: Plan) -> Iterator[RenderableType]:
     if not _all(plan):
         return
-    table = Table("Change", "Of what", "How")
+    table = folding_table("Change", "Of what", "How")
     for each in _all(plan):
         first, *others = _fields(each).items()
         table.add_row(type(each).__name__, escape(str(first[1])), escape(_words(dict(others))))

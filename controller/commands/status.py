@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 from rich.console import Group, RenderableType
 from rich.markup import escape
-from rich.table import Table
 
 from controller.commands.common import unanswered
+from controller.commands.tables import folding_table
 from controller.spans import span
 from models.certificates import SOON
 
@@ -86,7 +86,7 @@ def ask_for(url: str, service: str | None) -> Status:
 
 def overview(status: Status, now: datetime) -> RenderableType:
     """Return all services in a table, one a line, with what is wrong; then what needs attention of certificates."""
-    table = Table("Service", "State", "Since", "Routes", "Servers", "What to know")
+    table = folding_table("Service", "State", "Since", "Routes", "Servers", "What to know")
     for service in status.services:
         worst = _worst(service["conditions"])
         table.add_row(
@@ -103,13 +103,13 @@ def overview(status: Status, now: datetime) -> RenderableType:
 def details(status: Status, now: datetime) -> RenderableType:
     """Return all that is known of the one service that there is."""
     (service,) = status.services
-    conditions = Table("Condition", "Status", "Reason", "Since", "Message")
+    conditions = folding_table("Condition", "Status", "Reason", "Since", "Message")
     for each in service["conditions"]:
         message, since = each.get("message", ""), _since(each.get("last_transition"), now)
         conditions.add_row(
             each["type"], _coloured(each["status"], each["status"]), each["reason"], since, escape(message)
         )
-    servers = Table("Backend", "Server")
+    servers = folding_table("Backend", "Server")
     for backend, known in service["backends"].items():
         servers.add_row(escape(backend), escape("\n".join(known)) or "none")
     notices = [f"[yellow]{each['reason']}[/yellow] {escape(each['message'])}" for each in service["notices"]]

@@ -21,10 +21,10 @@ def proxy(make_proxy: MakeProxy, newest: Path, stack_file: Path, backend: int) -
     return made
 
 
-def run(proxy: Proxy, *arguments: str, command: str = "status") -> tuple[int, str]:
-    """Return the exit status and the output, its columns wide enough for everything."""
+def run(proxy: Proxy, *arguments: str, command: str = "status", width: int = 400) -> tuple[int, str]:
+    """Return the exit status and the output, by default on a terminal that is wide enough for everything."""
     result = CliRunner().invoke(
-        cli, [command, "--url", f"http://127.0.0.1:{proxy.api}", *arguments], env={"COLUMNS": "400"}
+        cli, [command, "--url", f"http://127.0.0.1:{proxy.api}", *arguments], env={"COLUMNS": str(width)}
     )
     return result.exit_code, result.output
 
@@ -37,6 +37,13 @@ def test_the_overview_has_each_service_with_what_is_wrong(proxy: Proxy) -> None:
     assert "/web" in web
     assert "NotProgrammed" in shop
     assert "did you mean com.df.port?" in shop
+
+
+def test_a_narrow_terminal_cuts_nothing_off(proxy: Proxy) -> None:
+    _, text = run(proxy, width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    column = "".join(line.split("│")[-2].strip() for line in text.splitlines() if line.startswith("│"))
+    assert "didyoumeancom.df.port?" in column.replace(" ", "")
 
 
 def test_one_service_is_told_in_full(proxy: Proxy, backend: int) -> None:
