@@ -4,7 +4,7 @@ What is written has been read and judged as a proxy would do it: a service whose
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controller.linting.findings import Severity
@@ -17,6 +17,7 @@ from controller.migrating.translation import (
     Outcome,
     Translation,
     hidden,
+    kept_for_borrowers,
     shown,
 )
 from controller.sources.strict_yaml import DocumentError
@@ -71,6 +72,7 @@ def migrate(text: str, origins: Sequence[Origin] = tuple(Origin), *, replace: bo
     variables = list[str]()
     told = _translations(blocks, origins, variables)
     while True:
+        told = kept_for_borrowers(told)
         result = _edit(text, blocks, told, variables, replace=replace)
         refused = _refusals(text, result, {name for name, each in told.items() if each.labels})
         if not refused:
@@ -98,11 +100,7 @@ def _translations(
             outcomes = (*translation.outcomes, *(Outcome(label, Fate.UNTRANSLATED, _OF_CONTAINERS) for label in stray))
             if outcomes:
                 known = found.get(block.service, Translation())
-                found[block.service] = Translation(
-                    {**known.labels, **translation.labels},
-                    (*known.outcomes, *outcomes),
-                    (*known.notes, *translation.notes),
-                )
+                found[block.service] = known.and_also(replace(translation, outcomes=outcomes))
     return {block.service: found[block.service] for block in blocks if block.service in found}
 
 

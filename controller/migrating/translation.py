@@ -6,7 +6,7 @@ somebody would be let in to who was kept out before is not written at all.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from models.labels.headers import Headers, HeaderValue
@@ -45,19 +45,54 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Our labels by their full names, an outcome for each label that was there, and what to know of the whole."""
+    """Our labels by their full names, an outcome for each label that was there, and what to know of the whole.
+
+    ``borrowed`` are the outcomes for labels of other services that this one refers to.
+    """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     outcomes: tuple[Outcome, ...] = ()
     notes: tuple[str, ...] = ()
+    borrowed: tuple[Outcome, ...] = ()
 
     def refused(self, reason: str) -> "Translation":
         """Return it with nothing translated, for one reason."""
-        told = tuple(
-            each if each.fate is Fate.UNTRANSLATED else Outcome(each.label, Fate.UNTRANSLATED, reason)
-            for each in self.outcomes
+        return Translation(outcomes=_refused(self.outcomes, reason), borrowed=_refused(self.borrowed, reason))
+
+    def and_also(self, other: "Translation") -> "Translation":
+        """Return it with what another proxy's labels of the same service have come to."""
+        return Translation(
+            {**self.labels, **other.labels},
+            (*self.outcomes, *other.outcomes),
+            (*self.notes, *other.notes),
+            (*self.borrowed, *other.borrowed),
         )
-        return Translation(outcomes=told)
+
+
+def _refused(outcomes: Iterable[Outcome], reason: str) -> tuple[Outcome, ...]:
+    return tuple(
+        each if each.fate is Fate.UNTRANSLATED else Outcome(each.label, Fate.UNTRANSLATED, reason) for each in outcomes
+    )
+
+
+def kept_for_borrowers(translations: Mapping[str, Translation]) -> dict[str, Translation]:
+    """Return translations that call no label translated that another service still needs as it is."""
+    needed = {
+        outcome.label: Outcome(outcome.label, outcome.fate, f"the service {service} still needs it: {outcome.text}")
+        for service, each in translations.items()
+        for outcome in each.borrowed
+        if outcome.fate is Fate.UNTRANSLATED
+    }
+    return {
+        service: replace(
+            each,
+            outcomes=tuple(
+                outcome if outcome.fate is Fate.UNTRANSLATED else needed.get(outcome.label, outcome)
+                for outcome in each.outcomes
+            ),
+        )
+        for service, each in translations.items()
+    }
 
 
 Services = Mapping[str, Mapping[str, str]]
@@ -156,7 +191,8 @@ class Draft:
         for label in self.given:
             if label not in self.told:
                 self.untranslated(label, "it is part of no route that is translated")
-        return Translation(labels, tuple(self.told[label] for label in self.given), tuple(self.notes))
+        borrowed = tuple(outcome for label, outcome in self.told.items() if label not in self.given)
+        return Translation(labels, tuple(self.told[label] for label in self.given), tuple(self.notes), borrowed)
 
     def _keep_valid_routes(self) -> None:
         """Leave out each route that a proxy would refuse, with what it would say; of equal ones keep one."""
