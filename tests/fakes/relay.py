@@ -36,6 +36,7 @@ class Relay:
         self._server: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._said: list[bytearray] = []
+        self._lies: list[bytes] = []
 
     @property
     def path(self) -> Path:
@@ -62,6 +63,10 @@ class Relay:
         """What was asked so far, as ``METHOD /path?query`` without the version of the API."""
         lines = [line for said in tuple(self._said) for line in _REQUEST_LINE.findall(bytes(said))]
         return [f"{method.decode()} {re.sub(r'^/v[0-9.]+', '', path.decode())}" for method, path in lines]
+
+    def lie(self, answer: bytes, *, times: int) -> None:
+        """Have the next answers be this one, each of them the last of its connection."""
+        self._lies = [answer] * times
 
     def start(self) -> None:
         """Take connections from now on."""
@@ -112,6 +117,9 @@ class Relay:
                     said += data
                 if self._mode == "silent":
                     continue
+                if answers and self._lies:
+                    target.sendall(self._lies.pop())
+                    break
                 if self._mode == "cut" and answers:
                     data = data[: _CUT_AFTER - passed]
                 if self._mode == "garbage" and answers:

@@ -111,12 +111,20 @@ class Site:
         proxy.start()
         return proxy
 
-    def listener(self, docker_host: str, **environment: str) -> Role:
+    def listener(
+        self, docker_host: str, *, forks: bool = True, prefix: tuple[str, ...] = (), **environment: str
+    ) -> Role:
         """Start a listener."""
         self.made += 1
         home = self.home / f"l{self.made}"
         home.mkdir()
-        role = Role(["listener"], {"DOCKER_HOST": docker_host, "LISTENER_TOKEN": TOKEN} | environment, home / "log")
+        role = Role(
+            ["listener"],
+            {"DOCKER_HOST": docker_host, "LISTENER_TOKEN": TOKEN} | environment,
+            home / "log",
+            forks=forks,
+            prefix=prefix,
+        )
         self.cleaning.enter_context(running(role, home))
         role.start()
         return role

@@ -1,16 +1,20 @@
 """The listener goes wrong, or the way to it: the proxy goes on with what it knows, says so, and catches up."""
 
+import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from controller.sources.wire import SnapshotWriter
 from fakes.fake_docker import FakeDocker
 from fakes.relay import Relay, relaying
+from faults.cables import cable
 from faults.clients import Clients
 from faults.clocks import Clocks
 from faults.conftest import Site, Told
 from haproxy.loopback import free_port
+from models.snapshot import Snapshot
 from roles.processes import STARTED, Proxy, Role, eventually
 
 pytestmark = pytest.mark.haproxy
@@ -18,6 +22,11 @@ pytestmark = pytest.mark.haproxy
 STALE = Told(log="Source unreachable")
 MINUTES = 600.0
 """Seconds that pass at once."""
+_NOTHING = SnapshotWriter().write(Snapshot())
+_EMPTY_WORLD = (
+    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nETag: "nothing"\r\nConnection: close\r\n'
+    b"Content-Length: %d\r\n\r\n%s" % (len(_NOTHING), _NOTHING)
+)
 
 
 @dataclass
@@ -97,3 +106,34 @@ def test_it_answers_garbage(chain: Chain, told: Told) -> None:
         STALE(chain.proxy)
         chain.relay.mode = "faithful"
         chain.answer("/coming")
+
+
+@pytest.mark.fault("listener", "it answers that there are no services", log="Smaller snapshot held until confirmed")
+def test_it_answers_with_an_empty_world(chain: Chain, told: Told) -> None:
+    """To the poll that is held, and once more when it is asked because of that; then it knows them again."""
+    with Clients(chain.proxy.http):
+        chain.relay.lie(_EMPTY_WORLD, times=2)
+        chain.publish("coming")
+        told(chain.proxy)
+        chain.answer("/coming")
+        chain.answer("/leaving")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace takes root")
+@pytest.mark.fault("listener", "the cable to its node is pulled", ready="does not answer in time")
+def test_the_cable_is_pulled(site: Site, told: Told) -> None:
+    """A real network, cut while a poll is held."""
+    engine, clocks = site.engine("web"), Clocks(site.home / "clocks")
+    with cable() as way:
+        listener = site.listener(engine.docker_host, forks=False, prefix=way.there, IP=way.address)
+        address = f"{way.address}:{listener.api}"
+        proxy = site.proxy("--listener-address", address, forks=False, **clocks.environment)
+        eventually(proxy.ready, "the proxy is ready", within=STARTED)
+        with Clients(proxy.http):
+            way.pull()
+            clocks.jump(monotonic=60)
+            told(proxy)
+            STALE(proxy)
+            engine.add_service("coming", site.labels("/coming"))
+            way.plug()
+            eventually(lambda: proxy.status("/coming") == 200, "it is caught up with")
