@@ -308,13 +308,12 @@ def _running(found: _Found | None, conflict: _Lost | None, contested: tuple[Noti
 
 def _asked(candidate: Candidate) -> Asked | None:
     form = candidate.form
-    outside = [each for each in form.destinations if outside_host(candidate.swarm, each) is not None]
-    hosts = {outside_host(candidate.swarm, each) for each in outside}
+    outside = [(each, host) for each in form.destinations if (host := outside_host(candidate.swarm, each)) is not None]
     ports = {each.matching.opened_port for each in form.destinations}
     asked = Asked(
-        frozenset(host for host in hosts if host is not None),
+        frozenset(host for _, host in outside),
         frozenset(port for port in ports if port is not None),
-        frozenset(way.port for each in outside for way in form.ways(each)),
+        frozenset(way.port for each, _ in outside for way in form.ways(each)),
     )
     return asked if any(asked) else None
 

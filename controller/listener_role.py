@@ -1,5 +1,6 @@
 """The composition root of a listener: builds its objects, runs them, and stops them in order."""
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -49,19 +50,8 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
     source = GuardedSource(docker)
     interfaces = ListenerInterfaces(settings, docker, published, metrics, secrets=secrets_dir)
     docker.events_lost = interfaces.events_lost
-
-    async def publish(started: Round) -> Result:
-        with metrics.stage("source"):
-            snapshot = await source.snapshot()
-        is_first = published.etag is None
-        if published.publish(snapshot):
-            log.info("Published", causes=started.causes, services=len(snapshot.services), etag=published.etag)
-        if is_first:
-            settle()
-        await interfaces.look(snapshot)
-        return Result()
-
-    loop = ControlLoop(publish, pace=Pace(resync=settings.resync_interval), backoff=patience())
+    publication = _Publication(source, published, interfaces, metrics)
+    loop = ControlLoop(publication.publish, pace=Pace(resync=settings.resync_interval), backoff=patience())
     metrics.watch_staleness(partial(staleness_of, source))
     ask_back = AskBack(settings.proxy_port)
     gate = Gate(
@@ -85,6 +75,28 @@ async def run_listener(settings: ListenerSettings, *, secrets_dir: Path = SECRET
         await ask_back.close()
         await source.close()
     log.info("Stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class _Publication:
+    """From what the source says to what proxies are told."""
+
+    source: GuardedSource
+    published: Published
+    interfaces: ListenerInterfaces
+    metrics: ListenerMetrics
+
+    async def publish(self, started: Round) -> Result:
+        """Read the source, and publish what is new."""
+        with self.metrics.stage("source"):
+            snapshot = await self.source.snapshot()
+        is_first = self.published.etag is None
+        if self.published.publish(snapshot):
+            log.info("Published", causes=started.causes, services=len(snapshot.services), etag=self.published.etag)
+        if is_first:
+            settle()
+        await self.interfaces.look(snapshot)
+        return Result()
 
 
 def _servers(app: FastAPI, settings: ListenerSettings) -> dict[str, uvicorn.Server]:

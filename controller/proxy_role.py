@@ -33,7 +33,6 @@ from controller.reconcile import Reconciler
 from controller.remembered import saved_in
 from controller.running import patience, run_until_stopped, staleness_of
 from controller.sources.guard import GuardedSource
-from controller.sources.health import HealthySource
 from controller.sources.listener import ListenerSource
 from controller.status import StatusStore
 from controller.surroundings import Around, check_interfaces, read_surroundings
@@ -59,72 +58,100 @@ async def run_proxy(settings: ProxySettings, *, secrets_dir: Path = SECRETS_DIR)
         log.warning("A variable has no effect", **notice)
     check_interfaces(settings)
     take_in_first_world()
-    metrics = Metrics()
-    status = StatusStore(now=lambda: datetime.now(UTC))
-    word = Word()
-    inner = source_of(settings, word)
-    listeners = inner if isinstance(inner, ListenerSource) else None
-    guarded = GuardedSource(inner, settings.state_dir)
-    declared = read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
-    source = declared.source
-    spare = _SpareTime()
-    dataplane = _dataplane(settings, spare)
-    certificates = certificates_of(settings, secrets_dir)
-    around = Around(secrets_dir, certificates, TemplateFolder(settings.templates_dir), ApiNames.of(settings))
-    convergence = _Convergence(settings, declared, status)
-    memory = saved_in(last_good_in(settings.state_dir), settings.label_rules)
-    staleness = partial(staleness_of, source)
-    reconciler = Reconciler(
-        source=source,
-        dataplane=dataplane,
-        settings=settings,
-        machine=machine_for(settings, dataplane),
-        read_surroundings=partial(read_surroundings, around),
-        status=status,
-        metrics=metrics,
-        on_converged=convergence.note,
-        memory=memory,
-        staleness=staleness,
-    )
-    loop = ControlLoop(
-        spare.after(reconciler.reconcile), pace=Pace(resync=settings.resync_interval), backoff=patience()
-    )
-    metrics.watch_staleness(staleness)
-
-    def readiness() -> Readiness:
-        return _readiness(convergence.first.is_set(), source)
-
-    front = Front(word, readiness)
-    parts = ProxyParts(
-        settings=settings,
-        declarations=declared,
-        dataplane=dataplane,
-        status=status,
-        metrics=metrics,
-        history=reconciler.history,
-        readiness=readiness,
-        staleness=staleness,
-        converged=convergence.first.is_set,
-        mark_dirty=loop.mark_dirty,
-        forget=reconciler.forget_observed,
-    )
+    proxy = _Proxy(settings, secrets_dir)
     try:
+        await proxy.run()
+    finally:
+        await proxy.close()
+    log.info("Stopped")
+
+
+class _Proxy:
+    """The objects that a proxy consists of, made in the order in which they need each other."""
+
+    def __init__(self, settings: ProxySettings, secrets_dir: Path) -> None:
+        self._settings = settings
+        self._metrics = Metrics()
+        self._status = StatusStore(now=lambda: datetime.now(UTC))
+        self._word = Word()
+        self._declared = _declarations(settings, self._word, secrets_dir)
+        self._source = self._declared.source
+        self._staleness = partial(staleness_of, self._source)
+        self._spare = _SpareTime()
+        self._dataplane = _dataplane(settings, self._spare)
+        self._certificates = certificates_of(settings, secrets_dir)
+        templates = TemplateFolder(settings.templates_dir)
+        around = Around(secrets_dir, self._certificates, templates, ApiNames.of(settings))
+        self._convergence = _Convergence(settings, self._declared, self._status)
+        self._memory = saved_in(last_good_in(settings.state_dir), settings.label_rules)
+        self._reconciler = Reconciler(
+            source=self._source,
+            dataplane=self._dataplane,
+            settings=settings,
+            machine=machine_for(settings, self._dataplane),
+            read_surroundings=partial(read_surroundings, around),
+            status=self._status,
+            metrics=self._metrics,
+            on_converged=self._convergence.note,
+            memory=self._memory,
+            staleness=self._staleness,
+        )
+        self._loop = ControlLoop(
+            self._spare.after(self._reconciler.reconcile), pace=Pace(resync=settings.resync_interval), backoff=patience()
+        )
+        self._metrics.watch_staleness(self._staleness)
+
+    async def run(self) -> None:
+        """Run it until a signal asks to stop, and drain HAProxy."""
+        settings, mark_dirty = self._settings, self._loop.mark_dirty
+        front = Front(self._word, self._readiness)
         await run_until_stopped(
             {"PORT": make_server(front, ip=settings.ip, port=settings.port)},
-            loop.run(),
-            source.watch(loop.mark_dirty),
-            certificates.watch(loop.mark_dirty),
-            _watch_haproxy(dataplane, convergence.first, reconciler, loop, metrics),
-            _open(front, parts, spare),
+            self._loop.run(),
+            self._source.watch(mark_dirty),
+            self._certificates.watch(mark_dirty),
+            _watch_haproxy(self._dataplane, self._convergence.first, self._reconciler, self._loop, self._metrics),
+            _open(front, self._parts, self._spare),
             on_stop=front.close,
         )
         log.info("Draining HAProxy", seconds=settings.drain_timeout)
-        await dataplane.stop(settings.drain_timeout)
-    finally:
-        dataplane.close()
-        await memory.close()
-        await declared.close()
-    log.info("Stopped")
+        await self._dataplane.stop(settings.drain_timeout)
+
+    async def close(self) -> None:
+        """Let go of HAProxy, and finish what is being written."""
+        self._dataplane.close()
+        await self._memory.close()
+        await self._declared.close()
+
+    @property
+    def _parts(self) -> ProxyParts:
+        """What there is to be shown and steered from outside."""
+        return ProxyParts(
+            settings=self._settings,
+            declarations=self._declared,
+            dataplane=self._dataplane,
+            status=self._status,
+            metrics=self._metrics,
+            history=self._reconciler.history,
+            readiness=self._readiness,
+            staleness=self._staleness,
+            converged=self._convergence.first.is_set,
+            mark_dirty=self._loop.mark_dirty,
+            forget=self._reconciler.forget_observed,
+        )
+
+    def _readiness(self) -> Readiness:
+        if self._convergence.first.is_set():
+            return Readiness(ready=True, message=self._source.error or "")
+        return Readiness(ready=False, message=self._source.error or "the first convergence is not complete yet")
+
+
+def _declarations(settings: ProxySettings, word: Word, secrets_dir: Path) -> Declarations:
+    """Return the services of the world and those that are declared here, guarded against accidents."""
+    inner = source_of(settings, word)
+    listeners = inner if isinstance(inner, ListenerSource) else None
+    guarded = GuardedSource(inner, settings.state_dir)
+    return read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
 
 
 @dataclass(slots=True)
@@ -201,12 +228,6 @@ def _dataplane(settings: ProxySettings, spare: _SpareTime) -> HAProxyDataplane:
         terminate_on_reload=settings.terminate_on_reload,
         on_load=spare.begin,
     )
-
-
-def _readiness(converged: bool, source: HealthySource) -> Readiness:  # noqa: FBT001 - the only fact there is
-    if converged:
-        return Readiness(ready=True, message=source.error or "")
-    return Readiness(ready=False, message=source.error or "the first convergence is not complete yet")
 
 
 async def _watch_haproxy(

@@ -291,13 +291,13 @@ class DockerSource(HealthRecord):
         """Return the seconds until something has to be read without an event."""
         now = self._clock()
         unsettled = self._stirred.unsettled(self._world, now)
-        few = len(unsettled) if self._follows_events and unsettled is not None else None
+        services = len(unsettled) if self._follows_events and unsettled is not None else None
         interval = poll_interval(
             self._world if self.error is None else Snapshot(),
             since_stirred=self._stirred.since(now),
             since_change=now - self._changed_at,
             slow=self._slow_poll,
-            few=few,
+            services=services,
         )
         return max(0.0, min(self._polled_at + interval, self._polled_whole_at + self._slow_poll) - now)
 

@@ -74,17 +74,17 @@ class Stirred:
 
 
 def poll_interval(
-    snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float, few: int | None
+    snapshot: Snapshot, *, since_stirred: float, since_change: float, slow: float, services: int | None
 ) -> float:
-    """Seconds until tasks should be read again, of a ``few`` services (so many, if they are) or of all (None).
+    """Seconds until tasks should be read again, of so many ``services`` or of all (None).
 
     Very few while a rolling update runs or shortly after an event: a task that Swarm means to stop gets its signal a
     moment later. A service that lacks tasks starts the same way, but one that lacks them for long is stuck (an image
     that is missing, no node that fits) rather than converging: the longer nothing changes, the slower.
     """
-    if few is not None and few <= MOST_SERVICES and (snapshot.updating or since_stirred < JUST_STIRRED):
+    if services is not None and services <= MOST_SERVICES and (snapshot.updating or since_stirred < JUST_STIRRED):
         close = CLOSEST_POLL if since_stirred < JUST_ORDERED else CLOSE_POLL
-        return min(max(close, few * EACH), slow)
+        return min(max(close, services * EACH), slow)
     if snapshot.updating or since_stirred < STIRRED:
         return min(FAST_POLL, slow)
     if snapshot.unsettled:

@@ -483,12 +483,12 @@ def test_poll_interval(
     snapshot: Snapshot, since_stirred: float, since_change: float, expected: float, of_many: float
 ) -> None:
     interval = partial(poll_interval, snapshot, since_stirred=since_stirred, since_change=since_change, slow=5)
-    assert (interval(few=2), interval(few=None)) == (expected, of_many)
+    assert (interval(services=2), interval(services=None)) == (expected, of_many)
 
 
 def test_the_more_services_are_read_the_less_often() -> None:
     interval = partial(poll_interval, world(), since_stirred=0.5, since_change=0.5, slow=5)
-    assert [interval(few=few) for few in (10, 50, 200, 201)] == [0.05, 0.1, 0.4, 1]
+    assert [interval(services=number) for number in (10, 50, 200, 201)] == [0.05, 0.1, 0.4, 1]
 
 
 async def test_proxy_addresses_are_those_of_exactly_this_service(docker: FakeDocker, source: DockerSource) -> None:
