@@ -97,7 +97,9 @@ class _Proxy:
             staleness=self._staleness,
         )
         self._loop = ControlLoop(
-            self._spare.after(self._reconciler.reconcile), pace=Pace(resync=settings.resync_interval), backoff=patience()
+            self._spare.after(self._reconciler.reconcile),
+            pace=Pace(resync=settings.resync_interval),
+            backoff=patience(),
         )
         self._metrics.watch_staleness(self._staleness)
 

@@ -128,6 +128,8 @@ class Relay:
                 passed += len(data)
                 if self._mode == "cut" and answers and passed >= _CUT_AFTER:
                     break
+        if self._mode == "silent":  # not even that one side has given up; all are ended with the mode
+            return
         for connection in (source, target):
             _close(connection)
             self._open.discard(connection)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from controller.sources.wire import SnapshotWriter
 from fakes.fake_docker import FakeDocker
 from fakes.relay import Relay, relaying
 from faults.cables import cable
@@ -14,8 +13,10 @@ from faults.clients import Clients
 from faults.clocks import Clocks
 from faults.conftest import Site, Told
 from haproxy.loopback import free_port
-from models.snapshot import Snapshot
 from roles.processes import STARTED, Proxy, Role, eventually
+
+from controller.sources.wire import SnapshotWriter
+from models.snapshot import Snapshot
 
 pytestmark = pytest.mark.haproxy
 
@@ -120,7 +121,7 @@ def test_it_answers_with_an_empty_world(chain: Chain, told: Told) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a network namespace takes root")
-@pytest.mark.fault("listener", "the cable to its node is pulled", ready="does not answer in time")
+@pytest.mark.fault("listener", "the cable to its node is pulled", ready="Listener http")
 def test_the_cable_is_pulled(site: Site, told: Told) -> None:
     """A real network, cut while a poll is held."""
     engine, clocks = site.engine("web"), Clocks(site.home / "clocks")
