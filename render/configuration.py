@@ -27,7 +27,7 @@ from render.files import (
 from render.logins import credentials_of
 from render.options import members_of, record_of
 from render.profiles import Profile, authority_file, plain_profiles, profile_of
-from render.search import search_of
+from render.search import everything_else, search_of
 from render.sections import Section, SectionKind, successor_name, tcp_frontend_name
 from render.texts import Text
 
@@ -70,6 +70,7 @@ class Renderer:
         self._map_files: Derived[str, bytes] = Derived(self._map_file)
         self._routes: Derived[str, str] = Derived(access_log.routes_in_a_word)
         self._domains: Derived[str, str] = Derived(_domain)
+        self._prefixes: Derived[str, str] = Derived(lambda claimed, otherwise: claimed or otherwise)
         self._last = Latest(self._render)
 
     def __call__(self, desired: Desired) -> Rendered:
@@ -83,7 +84,9 @@ class Renderer:
         sections = (core, *self._sections(self._used(made)), *ports)
         certificates = _certificates(desired.certificates, self._settings)
         maps = {
-            **_maps(desired, self._domains(*_domains(desired)), sections, certificates),
+            records.DOMAINS: self._domains(*_domains(desired)),
+            records.PREFIXES: self._prefixes(desired.routing.prefixes, everything_else(desired.routing)),
+            **_maps(desired, sections, certificates),
             records.ROUTES: self._routes(*self._told_routes(desired)),
             **{file: entries(made) for file, entries in self._entries.items()},
         }
@@ -153,18 +156,13 @@ def _authority(made: _Backend) -> Mapping[str, str]:
 
 
 def _maps(
-    desired: Desired,
-    domains: Mapping[str, str],
-    sections: Sequence[Section],
-    certificates: Mapping[str, RenderedCertificate],
+    desired: Desired, sections: Sequence[Section], certificates: Mapping[str, RenderedCertificate]
 ) -> dict[str, Mapping[str, str]]:
     """Return the entries of the map files that are about more than single backends."""
     return {
-        records.DOMAINS: domains,
         records.WILDCARDS: desired.routing.wildcards,
         records.SPLITS: desired.routing.splits,
         records.EXACTS: desired.routing.exacts,
-        records.PREFIXES: desired.routing.prefixes,
         records.PASSED_NAMES: desired.passthrough.names,
         records.PASSED_ENDINGS: desired.passthrough.endings,
         records.PASSED_REST: desired.passthrough.rest,

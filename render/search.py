@@ -1,6 +1,6 @@
 """`Search`: the lookups by which HAProxy finds the backend of a request, in order of precedence (`models.routing`)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from models.proxy import Desired
@@ -29,13 +29,13 @@ class Lookup:
 class Search:
     """All lookups that a request may need.
 
-    Where that can be told of a request at once, ``plain`` are samples for those of which nothing but the path counts,
-    and ``last`` is for whatever is not found otherwise. Where there are none, all requests take the same way.
+    Where that can be told of a request at once, ``plain`` are samples for those of which nothing but the path counts.
+    The last one of them finds what answers everything else, too, if something does (`everything_else`). Where
+    there are none, all requests take the same way.
     """
 
     lookups: tuple[Lookup, ...]
     plain: tuple[str, ...] = ()
-    last: str | None = None
 
 
 def search_of(desired: Desired, settings: ProxySettings) -> Search:
@@ -47,7 +47,16 @@ def search_of(desired: Desired, settings: ProxySettings) -> Search:
     lookups = tuple(_lookups(table))
     if not (is_plain and is_alone):
         return Search(lookups)
-    return Search(lookups[:-1], tuple(f"path,{lookup}" for lookup in _by_path(table)), lookups[-1].sample)
+    return Search(lookups, tuple(f"path,{lookup}" for lookup in _by_path(table)))
+
+
+def everything_else(table: RoutingTable) -> Mapping[str, str]:
+    """Return the entry by which the lookup of a path finds what answers everything else; empty if nothing does.
+
+    It counts if nobody claims all paths.
+    """
+    answer = table.prefixes.get(f"{ANY_DOMAIN}{DEFAULT_TIER}#")
+    return {"/": answer} if answer else {}
 
 
 def _lookups(table: RoutingTable) -> Iterator[Lookup]:

@@ -116,7 +116,8 @@ BASE = rendered_with(snapshot(*OTHERS))
 
 _LOOKUP = re.compile(
     r"    (http-request set-var\(txn\.(route|more)\)|use_backend|"
-    r"# Where no domain counts,|http-request allow if !{ str\(\*\),map_str\(maps/domains\.map\)) .*"
+    r"# Where no domain counts,|# None of these requests|"
+    r"http-request allow if (!{ (stopping|str\(\*\),map_str\(maps/domains\.map\))|{ var\(txn\.route\))) .*"
 )
 """Where something has to be tested, there is no shorter way for plain requests."""
 

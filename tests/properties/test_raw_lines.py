@@ -155,4 +155,5 @@ def test_without_raw_lines_there_is_none_of_it() -> None:
             "/other": "other-be8080_0",
             "/rest": "rest-be80_0",
             "*#": "rest-be80_0",
+            "/": "rest-be80_0",
         }
