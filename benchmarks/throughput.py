@@ -4,13 +4,14 @@ The proxy has a core for itself, so requests per second of its CPU time are requ
 one that is busy with other things they stay right, where plain requests per second tell how busy it was. So ratios are
 of the former; the latter stand beside them. All contenders take turns, and what is shown is the median of all turns.
 
-What else goes on in a machine can make it twice as slow for a while, with all that shares its caches. So what is
-promised is measured once more, the two sides by turns of a second: each turn is compared with the one just before or
-after it, and the ratio is the median of these, from several processes of either.
+What else goes on in a machine can make it twice as slow for a moment, with all that shares its caches. So what is
+promised is measured once more, the two sides at the same time on the one core: the ratio is the median of several
+rounds, from several processes of either.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,22 +92,23 @@ class Turns:
     def warm_up(self) -> None:
         """Have the contender connect to its origins."""
         with self.contender.awake():
-            self._load(_WARM_UP)
+            self.load(_WARM_UP)
 
     def take(self, seconds: float) -> None:
         """Put load on the contender for some seconds."""
         with self.contender.awake():
             if self.size > _MANY:
-                self._load(_WARM_UP)
+                self.load(_WARM_UP)
             before = self.contender.cpu
-            load = self._load(seconds)
+            load = self.load(seconds)
             spent = self.contender.cpu - before
         self.per_cpu.append(load.per_second * seconds / spent)
         self.per_second.append(load.per_second)
         self.shares.append(spent / seconds)
         self.failed.append(load.failed)
 
-    def _load(self, seconds: float) -> Throughput:
+    def load(self, seconds: float) -> Throughput:
+        """Put load on the contender, which is awake."""
         return put_load(
             self.contender.port, self.requests, seconds=seconds, connections=self.connections, core=cores().load
         )
@@ -125,7 +127,7 @@ def run(context: Context) -> Iterator[Finding]:
         found: dict[_Key, Turns] = {(each.who, each.world, each.size, each.what): each for each in entries}
         rounds = context.rounds(full=20, quick=8)
         ratios = {
-            key: _side_by_side(found[key], found[other], rounds)
+            key: side_by_side(found[key], found[other], rounds)
             for key, other in _promised(context).items()
             if {key, other} <= found.keys()
         }
@@ -145,21 +147,35 @@ def take_turns(entries: Sequence[Turns], context: Context, *, turns: int = 7, se
             entry.take(seconds)
 
 
-def _side_by_side(one: Turns, other: Turns, rounds: int) -> float:
-    """Return the median of the ratios of two, each of two turns that follow each other.
+def side_by_side(one: Turns, other: Turns, rounds: int) -> float:
+    """Return how many requests one can take for each that the other takes, per CPU time: the median of some rounds.
 
-    Some rounds are of the same two processes: how fast one is depends on where in memory its parts came to lie.
+    Both are loaded at the same time, so whatever slows the machine slows them alike. Some rounds are of the same two
+    processes: how fast one is depends on where in memory its parts came to lie.
     """
     ratios = []
     for number in range(rounds):
         if number % _ROUNDS_OF_A_PROCESS == 0:
             for entry in (one, other):
                 entry.contender.begin_anew()
-                entry.warm_up()
-        for entry in (one, other) if number % 2 else (other, one):
-            entry.take(1)
-        ratios.append(one.per_cpu[-1] / other.per_cpu[-1])
+        mine, theirs = _at_the_same_time(one, other)
+        ratios.append(mine / theirs)
     return median(ratios)
+
+
+def _at_the_same_time(*entries: Turns) -> list[float]:
+    """Load all for a second, and return the requests per second of CPU time of each."""
+    with ExitStack() as stack:
+        for entry in entries:
+            stack.enter_context(entry.contender.awake())
+        pool = stack.enter_context(ThreadPoolExecutor(len(entries)))
+        list(pool.map(lambda entry: entry.load(_WARM_UP), entries))
+        before = [entry.contender.cpu for entry in entries]
+        loads = list(pool.map(lambda entry: entry.load(1), entries))
+        spent = [entry.contender.cpu - begun for entry, begun in zip(entries, before, strict=True)]
+    for entry, load in zip(entries, loads, strict=True):
+        entry.failed.append(load.failed)
+    return [load.per_second / seconds for load, seconds in zip(loads, spent, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +258,7 @@ def _promised(context: Context) -> dict[_Key, _Key]:
 
 
 def _rows(context: Context, found: Mapping[_Key, Turns], ratios: Mapping[_Key, float]) -> Iterator[Measurement]:
-    """Return a row for each; ``ratios`` are those that were measured side by side."""
+    """Return a row for each; ``ratios`` are those that were measured at the same time."""
     few: _Key = (OURS, "plain", _FEW, "")
     promised = _promised(context)
     for key, each in found.items():
