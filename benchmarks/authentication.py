@@ -23,7 +23,7 @@ def run(context: Context) -> Iterator[Finding]:
         entries = [entry for way, kind in _WAYS.items() for entry in _loads(context, stack, folder, way=way, kind=kind)]
         take_turns(entries, context.part(2), turns=7, seconds=1)
         open_ones = {each.connections: each for each in entries if each.who == _NONE}
-        rounds = context.rounds(full=12, quick=4)
+        rounds = context.rounds(full=8, quick=4)
         ratios = {
             (each.who, each.connections): side_by_side(each, open_ones[each.connections], rounds)
             for each in entries
