@@ -35,7 +35,7 @@ class Subject:
 SUBJECTS = {
     "throughput": Subject("How many requests a proxy can take, beside rivals", 7, throughput.run),
     "latency": Subject("How long requests take", 3, latency.run),
-    "authentication": Subject("What a password costs", 4, authentication.run),
+    "authentication": Subject("What a password costs", 3, authentication.run),
     "control-plane": Subject("What the controller does per pass, by stage", 4, control_plane.run),
     "decoding": Subject("What reading the Swarm takes", 1, decoding.run),
     "cold-start": Subject("From nothing to ready", 2, cold_start.run),
