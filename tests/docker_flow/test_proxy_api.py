@@ -286,7 +286,7 @@ def test_without_a_token_the_answer_says_how_to_enable_it(make_proxy: MakeProxy,
     (folder / "stack.yml").write_text(stack({}), encoding="utf-8")
     closed = make_proxy(newest, "--stack-file", str(folder / "stack.yml"))
     opened = make_proxy(newest, "--stack-file", str(folder / "stack.yml"), API_WRITES="open")
-    eventually(opened.ready, "the proxy is ready")
+    eventually(lambda: closed.ready() and opened.ready(), "the proxies are ready")
     parameters = {"serviceName": "x", "servicePath": "/x", "port": "80", "outboundHostname": "127.0.0.1"}
 
     refused = ask(closed, f"{BASE}/reconfigure", token=None, **parameters)

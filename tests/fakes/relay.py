@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,10 @@ class Relay:
     ``faithful`` passes on everything; ``refused`` takes no connections; ``silent`` takes them and says nothing;
     ``cut`` closes them in the middle of the answer; ``garbage`` answers with what makes no sense. A change of mode
     ends the connections there are, or silences them.
+
+    Attributes:
+        lie: gives an answer in place of the true one, after which the connection ends, or an empty one; it is told what
+            the client has said so far.
     """
 
     def __init__(self, address: Address, upstream: Address) -> None:
@@ -36,7 +40,7 @@ class Relay:
         self._server: socket.socket | None = None
         self._open: set[socket.socket] = set()
         self._said: list[bytearray] = []
-        self._lies: list[bytes] = []
+        self.lie: Callable[[bytes], bytes] = lambda _: b""
 
     @property
     def path(self) -> Path:
@@ -63,10 +67,6 @@ class Relay:
         """What was asked so far, as ``METHOD /path?query`` without the version of the API."""
         lines = [line for said in tuple(self._said) for line in _REQUEST_LINE.findall(bytes(said))]
         return [f"{method.decode()} {re.sub(r'^/v[0-9.]+', '', path.decode())}" for method, path in lines]
-
-    def lie(self, answer: bytes, *, times: int) -> None:
-        """Have the next answers be this one, each of them the last of its connection."""
-        self._lies = [answer] * times
 
     def start(self) -> None:
         """Take connections from now on."""
@@ -104,21 +104,20 @@ class Relay:
             self._open |= {client, upstream}
             said = bytearray()
             self._said.append(said)
-            threading.Thread(target=self._pass_on, args=(client, upstream, said), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(upstream, client, None), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(client, upstream, said, False), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(upstream, client, said, True), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray | None) -> None:
-        """Pass on what one side says; ``said`` takes in what the client does, and is None for what is answered."""
-        answers = said is None
+    def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray, answers: bool) -> None:  # noqa: FBT001 - one of the two sides
+        """Pass on what one side says; ``said`` is what the client has said."""
         passed = 0
         with suppress(OSError):
             while data := source.recv(65536):
-                if said is not None:
+                if not answers:
                     said += data
                 if self._mode == "silent":
                     continue
-                if answers and self._lies:
-                    target.sendall(self._lies.pop())
+                if answers and (lie := self.lie(bytes(said))):
+                    target.sendall(lie)
                     break
                 if self._mode == "cut" and answers:
                     data = data[: _CUT_AFTER - passed]

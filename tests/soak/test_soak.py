@@ -27,6 +27,8 @@ from lifetime.world import pem_of
 from roles.processes import STARTED, Proxy, Role, eventually, plain, put
 from soak.kinds import BROKEN, Ports, kinds
 
+from models.settings.listener import LONGEST_POLLING
+
 log = structlog.get_logger()
 
 SECONDS = float(os.environ.get("SWARMGATE_SOAK", "24"))
@@ -263,6 +265,8 @@ def grown(before: dict[str, int], after: dict[str, int]) -> dict[str, tuple[int,
 
 def same_as_fresh(soak: Soak, binary: Path) -> None:
     """Compare what HAProxy runs with what its files say, and with what a proxy has that has only just been started."""
+    time.sleep(LONGEST_POLLING + 1)  # until all is read that no event tells of, such as a task that has ended
+    soak.settle()
     running = asyncio.run(told(soak.proxy, binary, soak.site.home / "twin"))
     soak.proxy.send(signal.SIGTERM)
     soak.proxy = start(soak.site, soak.listener, soak.ports)
