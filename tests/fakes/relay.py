@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -104,10 +105,11 @@ class Relay:
             self._open |= {client, upstream}
             said = bytearray()
             self._said.append(said)
-            threading.Thread(target=self._pass_on, args=(client, upstream, said, False), daemon=True).start()
-            threading.Thread(target=self._pass_on, args=(upstream, client, said, True), daemon=True).start()
+            for source, target, answers in ((client, upstream, False), (upstream, client, True)):
+                pass_on = partial(self._pass_on, source, target, said, answers=answers)
+                threading.Thread(target=pass_on, daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray, answers: bool) -> None:  # noqa: FBT001 - one of the two sides
+    def _pass_on(self, source: socket.socket, target: socket.socket, said: bytearray, *, answers: bool) -> None:
         """Pass on what one side says; ``said`` is what the client has said."""
         passed = 0
         with suppress(OSError):
