@@ -131,28 +131,14 @@ async def _written(context: Context, world: World, size: int, ports: tuple[int, 
 
 def hand_written(context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path) -> list[str | Path]:
     """Write what somebody writes who knows HAProxy and has these routes: a ``use_backend`` rule for each."""
-    return _hand_written(context, _HAND_WRITTEN.format(port=port), routes, folder)
+    rules = [f"    use_backend {route.service.name} if {_condition(route.service)}" for route in routes]
+    return _haproxy(context, [_HAND_WRITTEN.format(port=port), *rules, *_hand_written_backends(routes)], folder)
 
 
-def hand_written_retrying(
-    context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path
-) -> list[str | Path]:
-    """Write the same for somebody who wants no request to be lost when a task ends, as Swarmgate has it."""
-    return _hand_written(context, _retrying(port), routes, folder)
-
-
-def _retrying(port: int) -> str:
-    """Return the beginning of a configuration that has requests sent again that can be."""
-    defaults, frontend, rest = _HAND_WRITTEN.format(port=port).partition("\nfrontend services\n")
-    return f"{defaults}{_RETRIES}{frontend}{rest}    http-request disable-l7-retry unless METH_GET\n"
-
-
-def _hand_written(context: Context, text: str, routes: Sequence[Route], folder: Path) -> list[str | Path]:
-    lines = [text]
-    lines += [f"    use_backend {route.service.name} if {_condition(route.service)}" for route in routes]
+def _hand_written_backends(routes: Sequence[Route]) -> Iterator[str]:
     for route in routes:
-        lines += [f"backend {route.service.name}", f"    server {route.service.name} {route.address}:{route.port}"]
-    return _haproxy(context, lines, folder)
+        yield f"backend {route.service.name}"
+        yield f"    server {route.service.name} {route.address}:{route.port}"
 
 
 def _condition(service: Service) -> str:
@@ -183,26 +169,15 @@ frontend services
 """
 
 
-_RETRIES = """\
-    retry-on conn-failure empty-response
-    option use-small-buffers l7-retries
-"""
-
-
 def hand_written_map(
     context: Context, _world: World, routes: Sequence[Route], port: int, folder: Path
 ) -> list[str | Path]:
-    """Write what somebody writes who has very many routes: one rule that looks the path up in a map.
-
-    Requests that can be are sent again, as Swarmgate has it.
-    """
+    """Write what somebody writes who has very many routes: one rule that looks the path up in a map."""
     target = folder / "paths.map"
     entries = (f"{each.service.labels['servicePath']} {each.service.name}\n" for each in routes)
     target.write_text("".join(entries), encoding="utf-8")
-    lines = [_retrying(port), f"    use_backend %[path,map_beg({target})]"]
-    for route in routes:
-        lines += [f"backend {route.service.name}", f"    server {route.service.name} {route.address}:{route.port}"]
-    return _haproxy(context, lines, folder)
+    rule = f"    use_backend %[path,map_beg({target})]"
+    return _haproxy(context, [_HAND_WRITTEN.format(port=port), rule, *_hand_written_backends(routes)], folder)
 
 
 def docker_flow_proxy(

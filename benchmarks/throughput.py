@@ -25,7 +25,6 @@ from benchmarks.contenders import (
     easyhaproxy,
     hand_written,
     hand_written_map,
-    hand_written_retrying,
     swarmgate,
 )
 from benchmarks.context import Context, UnmeasurableError, scratch
@@ -44,11 +43,6 @@ _WARM_UP = 1.0
 
 OURS = "Swarmgate"
 BY_HAND, BY_MAP = "hand-written HAProxy", "hand-written HAProxy with a map"
-BY_HAND_RETRYING = "hand-written HAProxy that sends lost requests again"
-"""What half of the difference to the first is for: requests that can be sent again are copied.
-
-Without that, requests are lost whenever a task ends, which is promised not to be.
-"""
 RIVALS: tuple[tuple[str, Write, World], ...] = (
     ("Docker Flow Proxy's configuration", docker_flow_proxy, "plain"),
     ("Caddy", caddy_proxy, "plain"),
@@ -210,7 +204,6 @@ def _start(context: Context, folder: Path, stack: ExitStack) -> Iterator[Turns |
 def _wanted(context: Context) -> Iterator[_Wanted]:
     some = context.some(*_RIVAL_SIZES)
     yield _Wanted(BY_HAND, hand_written, "plain", _FEW)
-    yield _Wanted(BY_HAND_RETRYING, hand_written_retrying, "plain", _FEW)
     yield _Wanted(BY_MAP, hand_written_map, "plain", context.large)
     ours: dict[World, Sequence[int]] = {"plain": context.sizes, "mixed": some, "domain": some}
     for world, sizes in ours.items():
@@ -244,14 +237,13 @@ _CHOICES: dict[str, Callable[[Contender], list[Request]]] = {
 def _promised(context: Context) -> dict[_Key, _Key]:
     """Return what is promised of whom in comparison with whom.
 
-    With few services what a hand-written configuration can do that loses no request when a task ends, with many the
-    same for the same requests, and for requests to all of them what a hand-written map can do. (Requests to 5,000
-    servers cost any HAProxy more than requests to 10: it has as many connections open, and all that it knows of them
-    is cold.)
+    With few services what a hand-written configuration can do, with many the same for the same requests, and for
+    requests to all of them what a hand-written map can do. (Requests to 5,000 servers cost any HAProxy more than
+    requests to 10: it has as many connections open, and all that it knows of them is cold.)
     """
     few: _Key = (OURS, "plain", _FEW, "")
     return {
-        few: (BY_HAND_RETRYING, "plain", _FEW, ""),
+        few: (BY_HAND, "plain", _FEW, ""),
         (OURS, "plain", context.large, _SOME): few,
         (OURS, "plain", context.large, ""): (BY_MAP, "plain", context.large, ""),
     }
