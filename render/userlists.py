@@ -23,5 +23,5 @@ def hashed_section(users: UserList) -> Section | None:
 def remembering_section() -> Section:
     """Return the table of those who have passed with a hashed password."""
     name = records.REMEMBERED_LOGINS
-    lines = "    stick-table type string len 96 size 100k expire 10m store gpc0\n"
+    lines = "    stick-table type string len 64 size 100k expire 10m store gpc0\n"
     return Section(SectionKind.TABLE, name, f"backend {name} from base\n{lines}")

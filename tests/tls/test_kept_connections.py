@@ -39,12 +39,12 @@ class Kept:
         connection.auto_open = 0
         self._connection = connection
 
-    async def ask(self, path: str = "/web", method: str = "GET") -> http.client.HTTPResponse:
+    async def ask(self, path: str = "/web", method: str = "GET", **headers: str) -> http.client.HTTPResponse:
         """Send a request and return its answer, the body of which has been read."""
-        return await asyncio.to_thread(self._ask, path, method)
+        return await asyncio.to_thread(self._ask, path, method, headers)
 
-    def _ask(self, path: str, method: str) -> http.client.HTTPResponse:
-        self._connection.request(method, path)
+    def _ask(self, path: str, method: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self._connection.request(method, path, headers=headers)
         response = self._connection.getresponse()
         response.read()
         return response
@@ -129,6 +129,23 @@ async def test_a_service_is_told_the_same_of_a_client(
     await kept.ask()
     assert other.got() == one.got()
     assert other.got()["x-forwarded-for"] == [HERE]
+
+
+@pytest.mark.parametrize("given", [{}, {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}])
+async def test_a_trace_goes_on_through_both_workers(
+    dataplane: HAProxyDataplane, files: Files, connect: Connect, origins: Origins, given: dict[str, str]
+) -> None:
+    """The one that a request brings; or one begins, and not one in each of them."""
+    one, other = origins
+    make = partial(files.of, traceparent="true")
+    await dataplane.apply(Plan(start=True), make(behind(one)))
+    kept = connect()
+    await kept.ask(**given)
+    await dataplane.apply(RELOAD, make(behind(other)))
+    await kept.ask(**given)
+    for origin in origins:
+        (trace,) = origin.got()["traceparent"]
+        assert trace == given.get("traceparent", trace)
 
 
 async def test_whoever_has_shown_a_certificate_stays_known(
