@@ -31,6 +31,7 @@ _MODULES = {
 }
 """Commands in the order in which they are told, each with the module in `controller.commands` that has its function."""
 _ROLES = ("proxy", "listener")
+_UNWANTED_BY_ROLES = ("rich", "httpx._main")
 _SETTINGS: dict[str, dict[str, Any]] = {"init": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
 
 
@@ -47,15 +48,17 @@ def _only_what_is_needed(command: str) -> Iterator[None]:
     """Have nothing imported, and nothing done meanwhile, that only takes time.
 
     Pydantic would look through all packages for plugins to it, and a role shows nothing with Rich, which structlog
-    would have for its own.
+    would have for its own; nor is HTTPX's own command line asked for anything.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    absent = {"rich": cast("ModuleType", None)} if command in _ROLES and "rich" not in sys.modules else {}
+    unwanted = _UNWANTED_BY_ROLES if command in _ROLES else ()
+    absent = {name: cast("ModuleType", None) for name in unwanted if name not in sys.modules}
     sys.modules.update(absent)
-    gc.disable()  # all that is imported stays
+    gc.disable()  # all that is imported stays, and need never be walked through
     try:
         yield
     finally:
+        gc.freeze()
         gc.enable()
         for name in absent:
             del sys.modules[name]

@@ -7,7 +7,8 @@ is attached to.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from controller.templates import TemplateFile
 from models import conditions
@@ -103,10 +104,20 @@ class _Reach:
         return next((address_of(each) for each in interfaces if self._leads_to(each)), None)
 
     def _leads_to(self, interface: str) -> bool:
-        if self.wanted is not None and network_of(interface) not in self.wanted:
+        network = network_of(interface)
+        if self.wanted is not None and network not in self.wanted:
             return False
+        if _is_within(network, self.shared):  # as it is of most: one network has the addresses of thousands of services
+            return True
         address = ip_address(address_of(interface))
         return any(address in network for network in self.shared)
+
+
+@lru_cache(maxsize=1024)
+def _is_within(network: str, others: tuple[Network, ...]) -> bool:
+    """Return whether a network lies in one of some others."""
+    own = ip_network(network)
+    return any(own.version == other.version and own.subnet_of(other) for other in others)  # type: ignore[arg-type]
 
 
 def endpoints_of(

@@ -88,8 +88,9 @@ def notices_of(certificates: CertificateList) -> Iterator[tuple[str, Notice]]:
 def name_facts(service: ProxyService) -> tuple[Condition, ...]:
     """Return what there is to say if a service brings a certificate along that is for none of its own domains."""
     text = service.certificates.service_cert
-    own = None if text is None else _of_service(service.name, text)
-    domains = _domains(service)
+    if text is None:
+        return ()
+    own, domains = _of_service(service.name, text), _domains(service)
     if not isinstance(own, Certificate) or not domains or any(_is_for(own, domain) for domain in domains):
         return ()
     names, wanted = (", ".join(every[:_NAMES_TOLD]) for every in (own.names, domains))

@@ -13,7 +13,9 @@ so a new step given the whole world is the plain way to the same result.
 from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from itertools import chain
+from functools import partial
+from itertools import chain, repeat
+from operator import is_not
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
@@ -211,6 +213,9 @@ def _handed_on(before: Mapping[K, V], after: Mapping[K, V]) -> AbstractSet[K] | 
     return None
 
 
+_is_there = partial(is_not, None)
+
+
 def _differ(one: object, other: object) -> bool:
     return one is not other and one != other
 
@@ -241,20 +246,18 @@ class Derived(Generic[K, V]):
         self._again.update(dict.fromkeys(again))
         # In the order of the tables and not of a set: the other one jumps through memory, and is to be sorted again.
         changed = dict.fromkeys(chain(self._again, *map(changed_keys, before, sources)))
-        self._table = self._table.revised(dict(self._made_of(changed, sources)))
+        self._table = self._table.revised(self._made_of(changed, sources))
         self._sources, self._again = sources, {}
         return self._table
 
-    def _made_of(self, keys: Collection[K], sources: Sequence[Mapping[K, Any]]) -> Iterator[tuple[K, V | None]]:
+    def _made_of(self, keys: Collection[K], sources: Sequence[Mapping[K, Any]]) -> dict[K, V | None]:
         function = self._function
-        rows = zip(*(map(_look_up(each), keys) for each in sources), strict=True)
-        for key, entries in zip(keys, rows, strict=True):
-            for entry in entries:
-                if entry is not None:
-                    yield key, function(*entries)
-                    break
-            else:
-                yield key, None
+        first, *others = (map(_look_up(each), keys) for each in sources)
+        if not others:  # as it mostly is, and there are thousands of keys
+            entries = zip(keys, first, strict=True)
+            return {key: None if entry is None else function(entry) for key, entry in entries}
+        rows = zip(keys, zip(first, *others, strict=True), strict=True)
+        return {key: function(*row) if any(map(_is_there, row)) else None for key, row in rows}
 
 
 def any_of(contributions: Mapping[Any, V]) -> V:
@@ -294,8 +297,10 @@ class Gathered(Generic[K, V, G, T]):
         self._unsettled = {}
         return self._table
 
-    def _given_by(self, source: Mapping[K, Any], contributors: Iterable[K]) -> list[Mapping[G, T]]:
+    def _given_by(self, source: Mapping[K, Any], contributors: Collection[K]) -> Iterable[Mapping[G, T]]:
         """Return what each of some entries contributes."""
+        if not source:
+            return repeat(_NOTHING, len(contributors))
         contributions, entries = self._contributions, map(_look_up(source), contributors)
         return [_NOTHING if entry is None else contributions(entry) for entry in entries]
 

@@ -5,6 +5,7 @@ them (`models.claims` says how).
 """
 
 import re
+from functools import lru_cache
 from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -49,6 +50,7 @@ def name_method(path_type: str) -> NameMethod | None:
     return cast("NameMethod", match["method"] or match["form"] or "str") if match else None
 
 
+@lru_cache(maxsize=256)
 def path_method(path_type: str) -> PathMethod:
     """Return how paths are compared."""
     match = _PATH_METHOD.search(path_type)
