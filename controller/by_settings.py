@@ -1,25 +1,29 @@
-"""Where a proxy reads its world and its certificates from, by its settings; and what declares more to it."""
+"""Where a proxy reads its world and its certificates from, by its settings; and what declares more to it.
+
+Of the sources only the one that is used is imported: a start need not wait for the others.
+"""
 
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from controller.asked import Word
 from controller.certificates import CertificateStore
-from controller.channel import ChannelFiles
 from controller.declarations import FileKeeper, Keeper
 from controller.environment import service_variables
-from controller.forwarding import ForwardingKeeper
 from controller.places import declared_in
 from controller.sealing import Seal
 from controller.sources.declared import DeclaredSource
 from controller.sources.health import HealthySource
-from controller.sources.listener import ListenerSource
 from models.declared import read_variables
 from models.settings import ProxySettings, Settings
+
+if TYPE_CHECKING:
+    from controller.sources.listener import ListenerSource
 
 log = structlog.get_logger()
 
@@ -30,10 +34,13 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
     ``word`` is what listeners ask back for; with ``reports`` they are told what this replica has programmed.
     """
     if settings.stack_file is not None:
-        from controller.sources.stack_file import StackFileSource  # noqa: PLC0415 - only the one that is used
+        from controller.sources.stack_file import StackFileSource  # noqa: PLC0415
 
         return StackFileSource(settings.stack_file, notify_label=settings.df_notify_label)
     if settings.listener_address:
+        from controller.channel import ChannelFiles  # noqa: PLC0415
+        from controller.sources.listener import ListenerSource  # noqa: PLC0415
+
         token = settings.listener_token.get_secret_value() if settings.listener_token else None
         replica = replica_of(settings) if reports else ""
         return ListenerSource(
@@ -44,9 +51,18 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
             channel=ChannelFiles.of(settings),
             state_dir=settings.state_dir,
         )
-    from controller.sources.docker_api import DockerSource  # noqa: PLC0415 - only the one that is used
+    from controller.sources.docker_api import DockerSource  # noqa: PLC0415
 
     return DockerSource(settings.docker_host, settings.df_notify_label)
+
+
+def listeners_among(source: HealthySource, settings: ProxySettings) -> "ListenerSource | None":
+    """Return the source that `source_of` has chosen, if it is that of listeners."""
+    if settings.stack_file is not None or not settings.listener_address:
+        return None
+    from controller.sources.listener import ListenerSource  # noqa: PLC0415
+
+    return source if isinstance(source, ListenerSource) else None
 
 
 def certificates_of(settings: ProxySettings, secrets_dir: Path) -> CertificateStore:
@@ -67,12 +83,11 @@ class Declarations:
 
     source: DeclaredSource
     keeper: Keeper
-    listeners: ListenerSource | None = None
+    listeners: "ListenerSource | None" = None
 
     async def close(self) -> None:
         """Close the source, and what the keeper has open."""
-        if isinstance(self.keeper, ForwardingKeeper):
-            await self.keeper.close()
+        await self.keeper.close()
         await self.source.close()
 
 
@@ -82,7 +97,7 @@ def read_declarations(
     environment: Mapping[str, str],
     secrets_dir: Path,
     *,
-    listeners: ListenerSource | None,
+    listeners: "ListenerSource | None",
 ) -> Declarations:
     """Return the source with what variables declare, and what was declared through the API.
 
@@ -92,6 +107,9 @@ def read_declarations(
     for problem in found.problems:
         log.warning("Service in variables refused", variable=problem.label, problem=problem.text)
     if listeners is not None:
+        from controller.channel import ChannelFiles  # noqa: PLC0415
+        from controller.forwarding import ForwardingKeeper  # noqa: PLC0415
+
         keeper = ForwardingKeeper(settings.listener_address, settings.api_token, channel=ChannelFiles.of(settings))
         return Declarations(DeclaredSource(inner, lambda: found.services), keeper, listeners)
     file = FileKeeper(declared_in(settings.state_dir))

@@ -58,6 +58,9 @@ class Keeper(Protocol):
             DeclarationRefusedError: it cannot be told whether it is forgotten.
         """
 
+    async def close(self) -> None:
+        """Let go of what is open."""
+
 
 class FileKeeper:
     """Keeps services in the file at ``path``, which only its owner may read: labels may hold passwords.
@@ -107,6 +110,9 @@ class FileKeeper:
                 return None
             await self._save({known: service for known, service in self._services.items() if known != name})
             return Receipt()
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
 
     async def _save(self, services: dict[str, SwarmService]) -> None:
         content = Snapshot(services=tuple(services[name] for name in sorted(services))).model_dump_json().encode()

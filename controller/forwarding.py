@@ -11,8 +11,8 @@ from pydantic import SecretStr, TypeAdapter
 from controller.channel import ChannelFiles, mounts
 from controller.declarations import DeclarationRefusedError, Receipt
 from controller.errors import SourceUnavailableError
+from controller.listener_address import listener_url
 from controller.published import ReplicaState
-from controller.sources.listener import listener_url
 from models.snapshot import StoredCertificate
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from controller.asked import AskBack
+from controller.ask_back import AskBack
 from controller.channel import ChannelFiles, serving_context
 from controller.environment import SECRETS_DIR
 from controller.http.answers.probes import Readiness

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from controller.endpoints import OwnApis
+from controller.listener_address import LISTENER_PORTS, listener_url
 from controller.resolving import HostResolver
-from controller.sources.listener import LISTENER_PORTS, listener_url
 from models.settings import ProxySettings
 
 

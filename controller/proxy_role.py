@@ -13,7 +13,7 @@ import structlog
 from starlette.types import ASGIApp
 
 from controller.asked import Word
-from controller.by_settings import Declarations, certificates_of, read_declarations, source_of
+from controller.by_settings import Declarations, certificates_of, listeners_among, read_declarations, source_of
 from controller.environment import SECRETS_DIR, notices
 from controller.errors import TemporaryError
 from controller.haproxy.binary import find_haproxy
@@ -33,7 +33,6 @@ from controller.reconcile import Reconciler
 from controller.remembered import saved_in
 from controller.running import patience, run_until_stopped, staleness_of
 from controller.sources.guard import GuardedSource
-from controller.sources.listener import ListenerSource
 from controller.status import StatusStore
 from controller.surroundings import Around, check_interfaces, read_surroundings
 from controller.template_folder import TemplateFolder
@@ -151,7 +150,7 @@ class _Proxy:
 def _declarations(settings: ProxySettings, word: Word, secrets_dir: Path) -> Declarations:
     """Return the services of the world and those that are declared here, guarded against accidents."""
     inner = source_of(settings, word)
-    listeners = inner if isinstance(inner, ListenerSource) else None
+    listeners = listeners_among(inner, settings)
     guarded = GuardedSource(inner, settings.state_dir)
     return read_declarations(guarded, settings, os.environ, secrets_dir, listeners=listeners)
 

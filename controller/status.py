@@ -26,6 +26,8 @@ from models.tables import Gathered, Table, changed_keys
 log = structlog.get_logger()
 
 _CONDITION = TypeAdapter(Condition)
+_Kind = tuple[str, str, str]
+"""The type, status and reason of a condition."""
 _MOST_TOLD = 100
 """Services that are told one by one when all of them are new: of more, a start tells the number."""
 _EVENTS = {
@@ -86,7 +88,7 @@ class StatusStore:
     _judged: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     _versions: Mapping[str, int] = field(default_factory=dict)
     _backends: Gathered[str, tuple[str, ...], str, str] = field(default_factory=lambda: Gathered(_by_service, _sorted))
-    _counts: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    _by_kinds: Counter[tuple[_Kind, ...]] = field(default_factory=Counter)
     _digest: int = 0
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -139,10 +141,11 @@ class StatusStore:
 
     def _recount(self, name: str, facts: tuple[Condition, ...]) -> None:
         """Count the conditions of a service in place of those that it had."""
-        known = self.conditions.get(name, ())
-        self._counts.subtract(map(_kind, known))
-        self._counts.update(map(_kind, facts))
-        self._digest ^= _digest(name, known) ^ _digest(name, facts)
+        for told, more in ((self.conditions.get(name, ()), -1), (facts, 1)):
+            if told:
+                kinds = tuple(map(_kind, told))
+                self._by_kinds[kinds] += more
+                self._digest ^= _digest(name, kinds)
 
     @property
     def digest(self) -> str:
@@ -214,7 +217,8 @@ class StatusStore:
         """Log and return what services have in HAProxy that is something else than before."""
         suspects = _touched(self.desired, desired)
         backends = self._backends(desired.backends_by_name)
-        news = {name: footprint_of(desired, backends[name]) for name in suspects if name in backends}
+        ports = {frontend.backend: f"tcp:{frontend.port}" for frontend in desired.tcp_frontends}
+        news = {name: _footprint(desired, backends[name], ports) for name in suspects if name in backends}
         looked_at = {name: FootprintChange(self.footprints.get(name), news.get(name)) for name in sorted(suspects)}
         changed = {name: change for name, change in looked_at.items() if change.observed != change.desired}
         if not self.footprints and len(news) > _MOST_TOLD:
@@ -264,13 +268,17 @@ class StatusStore:
             "problem": problems.get(certificate.id),
         }
 
-    def count_by_condition(self) -> Counter[tuple[str, str, str]]:
+    def count_by_condition(self) -> Counter[_Kind]:
         """Count the services by condition type, status and reason."""
-        return +self._counts
+        counts: Counter[_Kind] = Counter()
+        for kinds, services in self._by_kinds.items():
+            for kind in kinds:
+                counts[kind] += services
+        return +counts
 
     def count(self, reason: Reason) -> int:
         """Return how many services have a condition with this reason."""
-        return sum(number for (_, _, name), number in self._counts.items() if name == reason.value)
+        return sum(number for (_, _, name), number in self.count_by_condition().items() if name == reason.value)
 
     def services_view(self) -> list[dict[str, Any]]:
         """Return every service with its conditions, backends and routes, fit for JSON."""
@@ -324,25 +332,23 @@ def _log_footprints(changes: Mapping[str, FootprintChange], applied: Applied) ->
         )
 
 
-def _digest(name: str, facts: tuple[Condition, ...]) -> int:
-    if not facts:
-        return 0
-    text = f"({name!r}, {_told(tuple(map(_kind, facts)))})"
+def _digest(name: str, kinds: tuple[_Kind, ...]) -> int:
+    text = f"({name!r}, {_told(kinds)})"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
 
 
 @lru_cache(maxsize=256)
-def _told(kinds: tuple[tuple[str, str, str], ...]) -> str:
+def _told(kinds: tuple[_Kind, ...]) -> str:
     """Return the kinds of a service's conditions as text: most have the same."""
     return repr(sorted(kinds))
 
 
-def _kind(fact: Condition) -> tuple[str, str, str]:
+def _kind(fact: Condition) -> _Kind:
     return _kind_of(fact.type, fact.status, fact.reason)
 
 
 @cache
-def _kind_of(type_: ConditionType, status: str, reason: Reason) -> tuple[str, str, str]:
+def _kind_of(type_: ConditionType, status: str, reason: Reason) -> _Kind:
     return (type_.value, status, reason.value)
 
 
@@ -379,9 +385,8 @@ def _sorted(names: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def footprint_of(desired: Desired, backends: tuple[str, ...]) -> Footprint:
-    """Return what a service has in HAProxy under a desired state, given the names of its backends."""
-    ports = {frontend.backend: f"tcp:{frontend.port}" for frontend in desired.tcp_frontends}
+def _footprint(desired: Desired, backends: tuple[str, ...], ports: Mapping[str, str]) -> Footprint:
+    """Return what a service has in HAProxy under a desired state, given its backends and the words for their ports."""
     words = [ports[name] for name in backends if name in ports]
     for name in backends:
         words += (*desired.routing.routes.get(name, ()), *desired.passthrough.routes.get(name, ()))

@@ -21,6 +21,7 @@ from controller.asked import HEADER
 from controller.backoff import Backoff
 from controller.channel import ChannelError, ChannelFiles, mounts
 from controller.errors import SourceUnavailableError
+from controller.listener_address import listener_url
 from controller.sources.health import Clock, Outage
 from controller.sources.saved import SavedSnapshot
 from controller.sources.swarm_listener import SERVICES_PATH, decode_services
@@ -30,7 +31,6 @@ from models.snapshot import Snapshot, StoredCertificate, SwarmService
 
 _log = structlog.get_logger()
 
-LISTENER_PORTS = MappingProxyType({"http": 8080, "https": 8443})
 MOST_BYTES = 64 << 20
 """The largest answer that is read, in bytes and uncompressed: about ten times a world of 10,000 services."""
 
@@ -346,20 +346,6 @@ class ListenerSource:
             "conditions": self._conditions,
         }
         return {name: value for name, value in parameters.items() if value}
-
-
-def listener_url(address: str) -> str:
-    """The base URL for an address as configured: ``listener`` becomes ``http://listener:8080``.
-
-    Raises:
-        ValueError: it is no address.
-    """
-    text = address.strip()
-    parts = urlsplit(text if "://" in text else f"http://{text}")
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(f"not the address of a listener: {address!r} (host, host:port or http(s)://host:port)")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{parts.port or LISTENER_PORTS[parts.scheme]}"
 
 
 def merge(snapshots: Iterable[Snapshot]) -> Snapshot:

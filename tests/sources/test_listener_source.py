@@ -12,8 +12,9 @@ from sources.fake_listener import FakeListener, listening, world
 from sources.watched import watching
 
 from controller.errors import SourceUnavailableError
+from controller.listener_address import listener_url
 from controller.sources import listener as listener_module
-from controller.sources.listener import ListenerSource, listener_url, merge
+from controller.sources.listener import ListenerSource, merge
 from models.snapshot import Snapshot, StoredCertificate
 
 Sources = Callable[..., ListenerSource]
