@@ -7,8 +7,7 @@ is attached to.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from controller.templates import TemplateFile
 from models import conditions
@@ -63,6 +62,21 @@ class Surroundings:
     unusable_ports: Mapping[int, str] = field(default_factory=dict)
     apis: OwnApis = field(default_factory=OwnApis)
     now: datetime = EPOCH
+    _known: dict[str, bool] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def shares(self, interface: str) -> bool:
+        """Return whether an address is on a network of the proxy.
+
+        That of the address is nearly always one that thousands have, of which it is known by now.
+        """
+        network = network_of(interface)
+        if network not in self._known:
+            own = ip_network(network)
+            self._known[network] = any(own.version == each.version and own.subnet_of(each) for each in self.networks)  # type: ignore[arg-type]
+        return self._known[network] or self._has(ip_address(address_of(interface)))
+
+    def _has(self, address: IPv4Address | IPv6Address) -> bool:
+        return any(address in network for network in self.networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +108,9 @@ def outside_host(service: SwarmService, destination: Destination) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """The networks over which requests may be sent; ``wanted`` are those that the service asks for, None: any."""
+    """The ways that requests may be sent; ``wanted`` are the networks that the service asks for, None: any."""
 
-    shared: tuple[Network, ...]
+    surroundings: Surroundings
     wanted: frozenset[str] | None
 
     def first(self, interfaces: Iterable[str]) -> str | None:
@@ -104,20 +118,9 @@ class _Reach:
         return next((address_of(each) for each in interfaces if self._leads_to(each)), None)
 
     def _leads_to(self, interface: str) -> bool:
-        network = network_of(interface)
-        if self.wanted is not None and network not in self.wanted:
+        if self.wanted is not None and network_of(interface) not in self.wanted:
             return False
-        if _is_within(network, self.shared):  # as it is of most: one network has the addresses of thousands of services
-            return True
-        address = ip_address(address_of(interface))
-        return any(address in network for network in self.shared)
-
-
-@lru_cache(maxsize=1024)
-def _is_within(network: str, others: tuple[Network, ...]) -> bool:
-    """Return whether a network lies in one of some others."""
-    own = ip_network(network)
-    return any(own.version == other.version and own.subnet_of(other) for other in others)  # type: ignore[arg-type]
+        return self.surroundings.shares(interface)
 
 
 def endpoints_of(
@@ -142,7 +145,7 @@ def endpoints_of(
     if not running:
         return Endpoints(condition=conditions.no_running_tasks(service.name))
     wanted = destination.target.network
-    reach = _Reach(surroundings.networks, None if wanted is None else service.networks_called(wanted))
+    reach = _Reach(surroundings, None if wanted is None else service.networks_called(wanted))
     if by_task or service.endpoint_mode == "dnsrr":
         servers = tuple(_task_servers(name, running, port, reach))
     else:
@@ -158,7 +161,7 @@ def _unreachable(service: SwarmService, wanted: str | None, reach: _Reach) -> Co
     if not reach.wanted:
         return conditions.network_not_joined(wanted, joined=sorted({*service.networks.values()}))
     addresses = [*service.virtual_ips, *(address for task in service.tasks for address in task.addresses)]
-    everywhere = _Reach(reach.shared, None)
+    everywhere = _Reach(reach.surroundings, None)
     shared = {service.networks.get(network_of(each), "") for each in addresses if everywhere.first((each,))}
     return conditions.network_without_proxy(wanted, shared=sorted(filter(None, shared)))
 

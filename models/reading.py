@@ -6,9 +6,9 @@ the numbering ends nothing and a value that cannot be read is reported, never dr
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -300,9 +300,11 @@ class _Reader:
 
     def _note_wrong_comparison(self, matching: Matching, index: int) -> None:
         """Note a `pathType` about names where there are paths, or about paths where there are names."""
+        if matching.req_mode == "http" and matching.name_method is None:  # as nearly always
+            return
         kind = TABLE["pathType"]
         given, label = self.value(kind, index), self.key(kind, index)
-        if matching.req_mode == "http" and matching.name_method is not None:
+        if matching.req_mode == "http":
             complaint = "compares names of TLS connections, for which reqMode has to be sni"
             self._note(_wrong(kind, label, matching.path_type, complaint))
         elif matching.req_mode == "sni" and matching.name_method is None and given is not None:
@@ -356,14 +358,14 @@ def read_labels(name: str, labels: Mapping[str, str], rules: LabelRules, *, stac
     identity = {
         family: reader.model(family, model, 0) for family, model in SERVICE_FAMILIES.items() if family in reader.rows
     }
-    known = None if None in identity.values() else ProxyService(name=name, stack=stack, destinations=(), **identity)
-    destinations = [_destination(reader, index, known) for index in indices]
+    made = None if None in identity.values() else partial(ProxyService, name=name, stack=stack, **identity)
+    destinations = [_destination(reader, index, made) for index in indices]
     if 0 not in indices:
         reader.judge_bare_values()
     deprecations = tuple(reader.deprecations)
-    if reader.problems or known is None:
+    if reader.problems or made is None:
         return Reading(problems=tuple(reader.problems), deprecations=deprecations)
-    service = known.model_copy(update={"destinations": tuple(filter(None, destinations))})
+    service = made(destinations=tuple(filter(None, destinations)))
     useless = tuple(reader.without_effect(service.destinations))
     return Reading(service=service, deprecations=deprecations, without_effect=useless)
 
@@ -375,15 +377,15 @@ def plain_destination(req_mode: str, rules: LabelRules) -> Destination:
     return service.destinations[0] if service else Destination()
 
 
-def _destination(reader: _Reader, index: int, service: ProxyService | None) -> Destination | None:
-    """Read one destination; ``service`` is what is known of its service by now."""
+def _destination(reader: _Reader, index: int, made: Callable[..., ProxyService] | None) -> Destination | None:
+    """Read one destination; ``made`` makes its service of destinations, if what is said of itself can be read."""
     said = {family: reader.model(family, model, index) for family, model in _BUT_CUSTOM if family in reader.rows}
     mode = "http" if (reader.value(TABLE["reqMode"], index) or "http") == "http" else "tcp"
-    if None in said.values() or service is None:
+    if None in said.values() or made is None:
         reader.model("custom", Custom, index, mode=mode)
         return None
     destination = _with_default_path(Destination(index=index, **said))
-    facts = facts_of(service, destination) if reader.value(TABLE["backendExtra"], index) else None
+    facts = facts_of(made(destinations=()), destination) if reader.value(TABLE["backendExtra"], index) else None
     custom = reader.model("custom", Custom, index, mode=mode, facts=facts)
     if custom is None:
         return None

@@ -47,6 +47,7 @@ _FORBIDDEN = (
     (re.compile(r"%\["), "'%[', which starts a HAProxy expression"),
     (re.compile(r"\{\{|\}\}|\{%"), "'{{', '}}' or '{%', which belong to templates"),
 )
+_ANY_FORBIDDEN = re.compile("|".join(pattern.pattern for pattern, _ in _FORBIDDEN))
 
 
 def reject_markup(value: str) -> str:
@@ -57,9 +58,9 @@ def reject_markup(value: str) -> str:
     """
     if not value.isprintable():
         raise ValueError("contains a line break, a control character or an invisible one")
-    for pattern, name in _FORBIDDEN:
-        if pattern.search(value):
-            raise ValueError(f"contains {name}")
+    if _ANY_FORBIDDEN.search(value):
+        found = next(name for pattern, name in _FORBIDDEN if pattern.search(value))
+        raise ValueError(f"contains {found}")
     return value
 
 
