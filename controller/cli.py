@@ -31,37 +31,29 @@ _MODULES = {
 }
 """Commands in the order in which they are told, each with the module in `controller.commands` that has its function."""
 _ROLES = ("proxy", "listener")
-_UNWANTED_BY_ROLES = ("rich", "httpx._main")
+_NOT_FOR_ROLES = ("rich", "httpx._main")
+"""What libraries would have for people at a terminal, and do without where it is not installed."""
 _SETTINGS: dict[str, dict[str, Any]] = {"init": {"ignore_unknown_options": True, "allow_interspersed_args": False}}
 
 
 def function_of(command: str) -> Callable[..., Any]:
     """Return the function of a command."""
-    with _only_what_is_needed(command):
+    with _nothing_meanwhile():
         module = import_module(f"controller.commands.{_MODULES[command]}")
     function: Callable[..., Any] = getattr(module, command)
     return function
 
 
 @contextmanager
-def _only_what_is_needed(command: str) -> Iterator[None]:
-    """Have nothing imported, and nothing done meanwhile, that only takes time.
-
-    Pydantic would look through all packages for plugins to it, and a role shows nothing with Rich, which structlog
-    would have for its own; nor is HTTPX's own command line asked for anything.
-    """
+def _nothing_meanwhile() -> Iterator[None]:
+    """Have nothing done, while much is imported, that only takes time; Pydantic would look for plugins to it."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    unwanted = _UNWANTED_BY_ROLES if command in _ROLES else ()
-    absent = {name: cast("ModuleType", None) for name in unwanted if name not in sys.modules}
-    sys.modules.update(absent)
     gc.disable()  # all that is imported stays, and need never be walked through
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
-        for name in absent:
-            del sys.modules[name]
 
 
 class _Commands(MutableMapping[str, Any]):
@@ -107,6 +99,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 
 
@@ -129,5 +122,7 @@ def _of_all(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; what a role imports, now or later, takes that for absent which it has no use for."""
+    if len(sys.argv) > 1 and sys.argv[1] in _ROLES:
+        sys.modules.update(dict.fromkeys(_NOT_FOR_ROLES, cast("ModuleType", None)))
     cli()
