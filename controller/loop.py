@@ -34,12 +34,14 @@ class Pace:
 class Round:
     """Why a reconcile runs: ``resync`` if the slow timer asked for it; when the first unseen change was (loop time).
 
-    ``causes`` are the reasons in words, each once. In ``facts`` a reconcile leaves what is to be told if it fails.
+    ``causes`` are the reasons in words, each once. ``overtaken`` tells whether there has been another change since it
+    began. In ``facts`` a reconcile leaves what is to be told if it fails.
     """
 
     resync: bool
     dirty_since: float | None
     causes: tuple[str, ...] = ()
+    overtaken: Callable[[], bool] = field(default=lambda: False, compare=False)
     facts: dict[str, object] = field(default_factory=dict, compare=False)
 
 
@@ -85,7 +87,7 @@ class ControlLoop:
             if resync:
                 next_resync = clock() + self._pace.resync
             causes = (*self._causes, *(["resync"] if resync else [])) or (otherwise,)
-            started = Round(resync=resync, dirty_since=self._dirty_since, causes=causes)
+            started = Round(resync, self._dirty_since, causes, overtaken=self._dirty.is_set)
             self._dirty.clear()
             self._dirty_since, self._causes, otherwise = None, {}, "retry"
             delay = await self._attempt(started)

@@ -129,7 +129,7 @@ class Reconciler:
         self._account.services = len(snapshot.services)
         with self._account.stage("observe"):
             observed = self._expected or await self.dataplane.observe()
-        outcome = await self._converge(snapshot, observed)
+        outcome = await self._converge(snapshot, observed, started.overtaken)
         if isinstance(outcome, Postponed):
             self._expected = observed
             return Result(requeue_after=outcome.seconds)
@@ -153,7 +153,9 @@ class Reconciler:
         if is_new and self.memory is not None:
             self.memory.save_soon(Remembered(dict(self.forms.items()), dict(self.templates.items())))
 
-    async def _converge(self, snapshot: Snapshot, observed: Observed) -> "Converged | Postponed":
+    async def _converge(
+        self, snapshot: Snapshot, observed: Observed, overtaken: Callable[[], bool]
+    ) -> "Converged | Postponed":
         """Apply the world; if HAProxy refuses lines of some services, apply it without these lines."""
         inspection = Inspection(self.dataplane.check)
         while True:
@@ -165,7 +167,7 @@ class Reconciler:
                 rendered = self._render(desired)
             with self._account.stage("plan"):
                 plan = self._plan(observed, rendered)
-            if plan.reload_reasons and (delay := self.gate.delay(monotonic())) > 0:
+            if plan.reload_reasons and (delay := self._delay(is_overtaken=overtaken())) > 0:
                 return Postponed(delay)
             try:
                 with self._account.stage("apply"):
@@ -185,6 +187,13 @@ class Reconciler:
                     self._fail(desired, rendered, error)
             except SwarmgateError as error:
                 self._fail(desired, rendered, error)
+
+    def _delay(self, *, is_overtaken: bool) -> float:
+        """Return the seconds that a reload has to wait; what came while the world was read is one more change."""
+        now = monotonic()
+        if is_overtaken:
+            self.gate.changed(now)
+        return self.gate.delay(now)
 
     def _plan(self, observed: Observed, rendered: Rendered) -> Plan:
         """Return what there is to do; nothing, if HAProxy runs just this as far as is known."""

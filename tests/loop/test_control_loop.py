@@ -62,16 +62,16 @@ def now() -> float:
 
 def watched(seconds: float, *deeds: Deed, marks: Iterable[float] = (), jitter: float = 1.0) -> Watched:
     """Run a loop for a while and return what it did."""
-    done: list[Watched] = []
+    done = Watched(list(deeds), jitter=jitter)
+    run_for(done, seconds, marks)
+    return done
 
-    async def main() -> None:
-        done.append(Watched(list(deeds), jitter=jitter))
-        await done[0].for_seconds(seconds, marks)
 
+def run_for(done: Watched, seconds: float, marks: Iterable[float] = ()) -> None:
+    """Run a loop for a while."""
     with capture_logs() as logs:
-        run(main())
-    done[0].logs.extend(logs)
-    return done[0]
+        run(done.for_seconds(seconds, marks))
+    done.logs.extend(logs)
 
 
 def test_first_reconcile_is_at_once() -> None:
@@ -126,6 +126,23 @@ def test_round_says_since_when_a_change_waits() -> None:
     done = watched(8, marks=[5, 5.1])
     assert [started.dirty_since for _, started in done.rounds] == [None, START + 5]
     assert [started.resync for _, started in done.rounds] == [False, False]
+
+
+def test_round_says_whether_it_is_overtaken() -> None:
+    """Whoever is about to do something dear can leave it to the next round, which knows of the change as well."""
+    seen = []
+
+    async def look_twice() -> Result:
+        started = done.rounds[-1][1]
+        seen.append(started.overtaken())
+        await asyncio.sleep(0.2)
+        seen.append(started.overtaken())
+        return Result()
+
+    done = Watched([look_twice])
+    run_for(done, 1, marks=[0.1])
+    assert seen == [False, True]
+    assert not done.rounds[-1][1].overtaken()
 
 
 def test_change_during_a_reconcile_causes_another_one() -> None:
