@@ -58,7 +58,7 @@ def source_of(settings: ProxySettings, word: Word, *, reports: bool = True) -> H
 
 def listeners_among(source: HealthySource, settings: ProxySettings) -> "ListenerSource | None":
     """Return the source that `source_of` has chosen, if it is that of listeners."""
-    if settings.stack_file is not None or not settings.listener_address:
+    if not settings.listener_address:
         return None
     from controller.sources.listener import ListenerSource  # noqa: PLC0415
 

@@ -178,8 +178,6 @@ class StatusStore:
         self, name: str, facts: tuple[Condition, ...], version: int, failure: Condition | None, now: datetime
     ) -> tuple[Condition, ...]:
         known = {condition.type: condition for condition in self.conditions.get(name, ())}
-        if not (known or failure):
-            return tuple([fact.seen(version, now) for fact in facts])
         dated = []
         for fact in facts:
             condition = failure if failure and fact.type == failure.type and fact.status == "True" else fact

@@ -14,7 +14,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain
 from operator import is_not
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -297,10 +297,8 @@ class Gathered(Generic[K, V, G, T]):
         self._unsettled = {}
         return self._table
 
-    def _given_by(self, source: Mapping[K, Any], contributors: Collection[K]) -> Iterable[Mapping[G, T]]:
+    def _given_by(self, source: Mapping[K, Any], contributors: Iterable[K]) -> list[Mapping[G, T]]:
         """Return what each of some entries contributes."""
-        if not source:
-            return repeat(_NOTHING, len(contributors))
         contributions, entries = self._contributions, map(_look_up(source), contributors)
         return [_NOTHING if entry is None else contributions(entry) for entry in entries]
 

@@ -15,7 +15,10 @@ from render.noted import service_noted, split_at_note
 from render.sections import Section, SectionKind
 
 _TO_ASK = Section(SectionKind.CORE, "questions", "\nglobal\n    httpclient.ssl.verify none\n")
-"""Spares each question the loading of all the system's certificates (HAProxy 3.0 and later), half of what it takes."""
+"""Spares each question the loading of all the system's certificates (HAProxy 3.0 and later), half of what it takes.
+
+So does the core itself (`core.cfg.j2`), but where lines of the operator's may need them once HAProxy runs.
+"""
 _TELLING = frozenset({records.SPLITS})
 """Maps that tell whose lines are whose."""
 _RULES = ("http-request", "http-response", "http-after-response")

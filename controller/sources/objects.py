@@ -16,7 +16,6 @@ from models.tables import Table
 
 T = TypeVar("T")
 
-_NONE = b"[]"
 _BETWEEN = b'},{"ID":'
 _BEGIN = re.compile(rb'\{"ID":"([^"\\]*)"')
 _STRIDE = 1 << 16
@@ -27,7 +26,7 @@ class Objects(Generic[T]):
 
     def __init__(self, decode: Callable[[Mapping[str, object]], T | None]) -> None:
         self._decode = decode
-        self._body: bytes | None = _NONE
+        self._body: bytes | None = b"[]"
         self._patched: set[str] = set()
         self.table: Table[str, T] = Table()
 
@@ -68,9 +67,9 @@ class Objects(Generic[T]):
 
     def _news(self, body: bytes) -> dict[str, T | None] | None:
         """Return what is different from the last list, by ID; None if that cannot be told without parsing it all."""
-        if not (body == _NONE or (body.startswith(b'[{"ID":') and body.endswith(b"}]"))):
+        if not (body == b"[]" or (body.startswith(b'[{"ID":') and body.endswith(b"}]"))):
             return None
-        differing = list(_differing(self._body or _NONE, body))
+        differing = list(_differing(self._body or b"[]", body))
         gone = [item for piece, is_new in differing if not is_new and (item := _parsed(piece))]
         named = [_parsed(piece) for piece in _named(self._patched, body)]
         new = [*named, *(_parsed(piece) for piece, is_new in differing if is_new)]
@@ -107,9 +106,6 @@ def _differing(before: bytes, after: bytes) -> Iterator[tuple[bytes, bool]]:
     A cut may be inside of an object, where a piece looks like another one; then some new piece is no JSON. If all are,
     each is an object of the array: what stands before and behind them is known from the array before.
     """
-    if before == _NONE:
-        yield from ((piece, True) for piece in _pieces(after))
-        return
     old = new = 1
     while True:
         old, new = _skip_same(before, old, after, new)
@@ -139,14 +135,6 @@ def _skip_same(before: bytes, old: int, after: bytes, new: int) -> tuple[int, in
     last = before.rfind(_BETWEEN, max(0, old - 2), old + same)
     begun = max(0, last + 2 - old) if last >= 0 else 0
     return old + begun, new + begun
-
-
-def _pieces(body: bytes) -> Iterator[bytes]:
-    start = 1
-    while start < len(body) - 1:
-        piece = _piece(body, start)
-        yield piece
-        start += len(piece) + 1
 
 
 def _piece(body: bytes, start: int) -> bytes:
